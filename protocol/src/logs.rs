@@ -1,0 +1,38 @@
+use serde::{Deserialize, Serialize};
+use slipway_model::{InstanceId, Timestamp, state::LogStream};
+
+/// Names one open log query of a session.
+pub type LogQueryId = u64;
+
+/// Asks for the output of instances. The agent reads it from the engine's own bounded log files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogQuery {
+    pub query: LogQueryId,
+    pub instances: Vec<InstanceId>,
+    /// Only lines after this moment.
+    pub since: Option<Timestamp>,
+    /// Only this many of the newest lines of each instance, before following.
+    pub tail: Option<u32>,
+    pub follow: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogBatch {
+    pub query: LogQueryId,
+    pub lines: Vec<LogLine>,
+    /// Lines that were left out since the last batch because the reader was too slow.
+    pub dropped_lines: u64,
+    /// Nothing more will come.
+    pub end: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    pub instance: InstanceId,
+    /// By the node's clock, with nanoseconds as the engine wrote it.
+    pub at: Timestamp,
+    pub stream: LogStream,
+    /// Without its line end; at most 16 KiB, UTF-8 with U+FFFD for what is not.
+    pub message: String,
+    pub truncated: bool,
+}
