@@ -47,6 +47,61 @@ quietly() {
     fi
 }
 
+# patiently NAME LOG COMMAND...: quietly, for what takes minutes: every 20 seconds it tells how far the log has come.
+patiently() {
+    local name=$1 log="$SLIPWAY_CACHE/log/$2" pid heart status=0
+    shift 2
+    "$@" >"$log" 2>&1 </dev/null &
+    pid=$!
+    (
+        # `sleep` would outlive the loop and hold the output open: it gets none.
+        while sleep 20 >/dev/null 2>&1 && kill -0 "$pid" 2>/dev/null; do
+            begin "$name" "still at it: $(tail -n 1 "$log" | cut -c 1-100 | sed 's/^ *//')"
+        done
+    ) &
+    heart=$!
+    wait "$pid" || status=$?
+    kill "$heart" 2>/dev/null || true
+    wait "$heart" 2>/dev/null || true
+    if [ "$status" != 0 ]; then
+        printf -- '--- the end of %s\n' "$log" >&2
+        tail -n 40 "$log" >&2
+    fi
+    return "$status"
+}
+
+# Phases: parts of a script whose times are told at its end.
+phase_names=()
+phase_seconds=()
+phase_results=()
+
+# phase NAME COMMAND...: in this process's own output.
+phase() {
+    local name=$1 from status=0
+    shift
+    from=$(now_ms)
+    "$@" || status=$?
+    phase_ended "$name" "$(seconds_since "$from")" "$status"
+    return "$status"
+}
+
+# phase_ended NAME SECONDS STATUS
+phase_ended() {
+    phase_names+=("$1")
+    phase_seconds+=("$2")
+    if [ "$3" = 0 ]; then phase_results+=(ok); else phase_results+=(FAILED); fi
+}
+
+# phase_table TITLE START_MS
+phase_table() {
+    local index
+    printf '\n%s\n' "$1"
+    for index in "${!phase_names[@]}"; do
+        printf '  %-28s %8s s  %s\n' "${phase_names[index]}" "${phase_seconds[index]}" "${phase_results[index]}"
+    done
+    printf '  %-28s %8s s\n' 'from start to end' "$(seconds_since "$2")"
+}
+
 # system_packages NAME PACKAGE...: installs those of them that are missing. Debian and Ubuntu only, as root.
 system_packages() {
     local name=$1 missing=() package

@@ -13,7 +13,7 @@ provide="Provide Traefik 3 yourself: put it in PATH, or set SLIPWAY_TRAEFIK=/pat
 # version_3 PATH: prints the version when PATH runs and is of the third line.
 version_3() { "$1" version 2>/dev/null </dev/null | sed -n 's/^Version: *\(3\.[0-9.]*\).*/\1/p' | grep .; }
 
-if [ -n "${SLIPWAY_TRAEFIK:-}" ]; then
+if [ -n "${SLIPWAY_TRAEFIK:-}" ] && [ "$SLIPWAY_TRAEFIK" != "$target" ]; then
     version=$(version_3 "$SLIPWAY_TRAEFIK") || refuse "$name" "SLIPWAY_TRAEFIK ($SLIPWAY_TRAEFIK) is no Traefik 3" "$provide"
     ln -sf "$(realpath "$SLIPWAY_TRAEFIK")" "$target"
     finish "$name" "SLIPWAY_TRAEFIK is used ($version)" "$started"

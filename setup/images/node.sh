@@ -92,7 +92,7 @@ docker image inspect debian:bookworm-slim >/dev/null 2>&1 || "$recipes/../images
 docker_changes "$image"
 # Without the headers' place, node-gyp asks for them on the network; the keys corepack carries do not sign what a mirror
 # serves, so with a mirror or an inspecting proxy its check can only fail.
-changes+=(--change "ENV npm_config_nodedir=/usr/local")
+changes+=(--change "ENV npm_config_nodedir=/usr/local" --change "ENV npm_config_update_notifier=false")
 if has_extra_authorities || [ -e "$root/usr/local/etc/npmrc" ]; then
     changes+=(--change "ENV COREPACK_INTEGRITY_KEYS=0")
 fi

@@ -50,10 +50,11 @@ apt_sources() {
         done
 }
 
-# apt_proxies: the proxy settings of this machine's apt, as apt.conf lines.
-apt_proxies() {
+# apt_access: how this machine's apt reaches its mirror, as apt.conf lines: proxies, and whether a mirror that stands still
+# (a snapshot, a copy that is refreshed rarely) is accepted when its index has passed its date.
+apt_access() {
     apt-config dump --no-empty --format '%f "%v";%n' Acquire 2>/dev/null |
-        grep -E '^Acquire::https?::Proxy ' | grep -v '://[^"]*@' || true
+        grep -E '^Acquire::(https?::Proxy|Check-Valid-Until|Check-Date) ' | grep -v '://[^"]*@' || true
 }
 
 # configure_clients ROOT: gives the package clients inside ROOT what the clients of this machine are configured with.
@@ -73,8 +74,8 @@ Dir::Cache::srcpkgcache "";
 Acquire::GzipIndexes "true";
 Acquire::Languages "none";
 CONF
-    apt_proxies >"$root/etc/apt/apt.conf.d/proxies"
-    [ -s "$root/etc/apt/apt.conf.d/proxies" ] || rm "$root/etc/apt/apt.conf.d/proxies"
+    apt_access >"$root/etc/apt/apt.conf.d/mirror-access"
+    [ -s "$root/etc/apt/apt.conf.d/mirror-access" ] || rm "$root/etc/apt/apt.conf.d/mirror-access"
 
     local pip_lines=()
     if command -v python3 >/dev/null; then
@@ -96,12 +97,13 @@ npm_configuration() {
 # import_debian NAME SUITE PACKAGES HOOK [--change ...]: the image NAME from a fresh SUITE with PACKAGES (comma separated).
 # HOOK is a command that gets the root directory as its last word once the packages are in.
 import_debian() {
-    local image=$1 suite=$2 packages=$3 hook=$4 sources=() changes hooks=() id_file
+    local image=$1 suite=$2 packages=$3 hook=$4 sources=() access=() changes hooks=() id_file
     shift 4
     system_packages "$image" mmdebstrap debian-archive-keyring ca-certificates
     id_file=$(mktemp)
     docker_changes "$image"
     mapfile -t sources < <(apt_sources "$suite")
+    mapfile -t access < <(apt_access)
     [ -z "$hook" ] || hooks+=(--customize-hook="$hook \"\$1\"")
     # usr-is-merged instead of usrmerge, which would bring the whole of Perl into bookworm; without the hook it refuses.
     # The recipes' own directories under /run stay.
@@ -109,7 +111,7 @@ import_debian() {
     # shellcheck disable=SC2016  # $1 is for the hook's own shell
     if ! mmdebstrap --quiet --variant=minbase --include="ca-certificates,usr-is-merged,$packages" \
         --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --skip=cleanup/run \
-        --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+        --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' "${access[@]/#/--aptopt=}" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \
