@@ -54,7 +54,8 @@ patiently() {
     "$@" >"$log" 2>&1 </dev/null &
     pid=$!
     (
-        # `sleep` would outlive the loop and hold the output open: it gets none.
+        # A last `sleep` outlives the loop: it must hold neither the output nor a lock.
+        exec 9>&-
         while sleep 20 >/dev/null 2>&1 && kill -0 "$pid" 2>/dev/null; do
             begin "$name" "still at it: $(tail -n 1 "$log" | cut -c 1-100 | sed 's/^ *//')"
         done

@@ -26,7 +26,7 @@ arm64) loader=usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1 ;;
 esac
 host=$(rustc -vV | sed -n 's/^host: //p')
 linkers="$(rustc --print sysroot)/lib/rustlib/$host/bin"
-[ -x "$linkers/wasm-component-ld" ] && [ -x "$linkers/gcc-ld/wasm-ld" ] ||
+[ -x "$linkers/wasm-component-ld" ] ||
     refuse "$name" "the installed Rust toolchain has no component linker ($linkers)" "Install Rust with rustup, whose toolchains have it."
 
 begin "$name" "unpacking Debian's compiler"

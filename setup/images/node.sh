@@ -29,7 +29,6 @@ trap cleanup EXIT
 # npm itself may have to be had first: PyPI carries it together with Node.
 npm=(npm)
 if ! command -v npm >/dev/null; then
-    # shellcheck disable=SC2031  # nothing modifies it in a subshell
     tools="$SLIPWAY_CACHE/npm"
     if [ ! -x "$tools/bin/npm" ]; then
         system_packages "$image" python3 python3-pip python3-venv

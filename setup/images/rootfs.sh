@@ -38,7 +38,7 @@ docker_changes() {
 # mmdebstrap's own default is used.
 apt_sources() {
     local suite=$1 site label codename host
-    host=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    host=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
     # shellcheck disable=SC2016  # the $(...) are apt's
     apt-get indextargets --format '$(REPO_URI)|$(LABEL)|$(CODENAME)' 'Created-By: Packages' 2>/dev/null | sort -u |
         while IFS='|' read -r site label codename; do
