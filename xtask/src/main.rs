@@ -1,0 +1,64 @@
+//! Developer tasks: `cargo xtask dist | schema | lint | bench`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
+
+mod bench;
+mod dependencies;
+mod dist;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+
+/// Developer tasks of the Slipway workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Task {
+    /// Build the binary, the plugins and the buildpacks, and lay them out in `dist/` as an installation has them.
+    Dist {
+        /// Build with optimisations, as for a release.
+        #[arg(long)]
+        release: bool,
+    },
+    /// Write `schema.graphql` from the code.
+    Schema {
+        /// Only compare; fail when the file differs from the code.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check which crate may depend on which, and that the code map names every crate.
+    Lint,
+    /// Measure what `docs/performance.md` reports.
+    Bench {
+        /// Some of `plan`, `deploy` and `memory`; all when left out.
+        which: Vec<String>,
+    },
+}
+
+fn main() -> Result<()> {
+    match Task::parse() {
+        Task::Dist { release } => dist::assemble(release, &root().join("dist")),
+        Task::Schema { check } => schema::write(check),
+        Task::Lint => dependencies::check(),
+        Task::Bench { which } => bench::run_benches(&which),
+    }
+}
+
+/// The top of the checkout.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("{command:?} could not be started"))?;
+    ensure!(status.success(), "{command:?} ended with {status}");
+    Ok(())
+}
