@@ -1,0 +1,142 @@
+//! The database: opened once, migrated, and handed out as transactions.
+
+use std::{path::Path, str::FromStr, time::Duration};
+
+use sqlx::{
+    PgPool, SqlitePool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{StoreError, Tx};
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// How long to wait for a connection or for another process's write.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// A pool of connections to a database of the current schema. Cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Db {
+    /// One connection writes and queues its users fairly, so that they never meet SQLite's busy error; many read beside it.
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+impl Db {
+    /// Opens `sqlite://path` (made when missing) or `postgres://user:password@host/database`, and migrates it.
+    ///
+    /// # Errors
+    /// [`StoreError::Configuration`] for another kind of URL, [`StoreError::Migration`] for a schema that this version does
+    /// not know, and those of the database.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        if url.starts_with("sqlite:") {
+            Self::connect_sqlite(url).await
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Self::connect_postgres(url).await
+        } else {
+            Err(StoreError::Configuration("the database URL begins with neither sqlite:// nor postgres://".to_owned()))
+        }
+    }
+
+    async fn connect_sqlite(url: &str) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(|error| StoreError::Configuration(format!("not a usable SQLite URL: {error}")))?
+            // What is acknowledged survives the machine, not only the process.
+            .synchronous(SqliteSynchronous::Full)
+            .journal_mode(SqliteJournalMode::Wal)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE)
+            .create_if_missing(true);
+        if options.get_filename() == Path::new(":memory:") || url.contains("mode=memory") {
+            return Err(StoreError::Configuration("a database in memory would be forgotten: give a file".to_owned()));
+        }
+        keep_private(options.get_filename())?;
+        let writer =
+            SqlitePoolOptions::new().min_connections(1).max_connections(1).acquire_timeout(PATIENCE).connect_with(options.clone()).await?;
+        SQLITE_MIGRATIONS.run(&writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .min_connections(1)
+            .max_connections(8)
+            .acquire_timeout(PATIENCE)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        Ok(Self::Sqlite { writer, readers })
+    }
+
+    async fn connect_postgres(url: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|error| StoreError::Configuration(format!("not a usable PostgreSQL URL: {error}")))?
+            .application_name("slipway")
+            // A process that stalls in a transaction must not hold the others up.
+            .options([("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")]);
+        let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(PATIENCE).connect_with(options).await?;
+        POSTGRES_MIGRATIONS.run(&pool).await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    #[must_use]
+    pub const fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite { .. } => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// A transaction that sees one moment of the database and cannot write.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn read(&self) -> Result<Tx, StoreError> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Tx::sqlite(readers.begin().await?),
+            Self::Postgres(pool) => Tx::postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?),
+        })
+    }
+
+    /// A transaction that writes. On SQLite there is one at a time: keep it short, and never await another inside it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(match self {
+            // A transaction that begins as a reader cannot wait when it turns into a writer: it fails. So it begins as one.
+            Self::Sqlite { writer, .. } => Tx::sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::postgres(pool.begin().await?),
+        })
+    }
+
+    /// Waits for connections in use, and closes.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// The file holds password hashes and customers' names: only its owner reads it. SQLite gives its side files the same mode.
+///
+/// A file that exists is left alone: to open and close it here would drop the locks that this process may hold on it.
+fn keep_private(file: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(file) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StoreError::Configuration(format!("cannot make the database file {}: {error}", file.display()))),
+    }
+}

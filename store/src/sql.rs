@@ -1,0 +1,138 @@
+//! A statement and its values, the same for both engines.
+
+use slipway_model::{Timestamp, Viewer};
+use uuid::Uuid;
+
+use crate::Bind;
+
+/// A value on its way into the database. An absent one still has a type, as PostgreSQL asks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Uuid(Option<Uuid>),
+    Text(Option<String>),
+    Integer(Option<i64>),
+    Real(Option<f64>),
+    Bool(Option<bool>),
+    Time(Option<Timestamp>),
+    Bytes(Option<Vec<u8>>),
+    Json(Option<serde_json::Value>),
+}
+
+/// SQL text with `$1` placeholders and the values to stand there.
+///
+/// The text is made of literals only. What is added after the first literal numbers its own placeholders.
+#[derive(Debug)]
+pub struct Sql {
+    text: String,
+    values: Vec<Value>,
+    /// Whether the text is the same at every call, so that keeping it prepared pays.
+    pub(crate) constant: bool,
+    failure: Option<serde_json::Error>,
+}
+
+impl Sql {
+    #[must_use]
+    pub fn new(text: &'static str) -> Self {
+        Self { text: text.to_owned(), values: Vec::new(), constant: true, failure: None }
+    }
+
+    /// The value of the next `$n`.
+    #[must_use]
+    pub fn bind(mut self, value: impl Bind) -> Self {
+        match value.into_value() {
+            Ok(value) => self.values.push(value),
+            Err(error) => self.failure = Some(error),
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn push(mut self, text: &'static str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// ` AND column IN (...)`; with no values, nothing matches.
+    #[must_use]
+    pub fn any<T: Bind>(mut self, column: &'static str, values: impl IntoIterator<Item = T>) -> Self {
+        self.constant = false;
+        let first = self.values.len() + 1;
+        self = values.into_iter().fold(self, Self::bind);
+        let placeholders: Vec<String> = (first..=self.values.len()).map(|n| format!("${n}")).collect();
+        if placeholders.is_empty() {
+            self.text.push_str(" AND 1 = 0");
+        } else {
+            self.text.push_str(&format!(" AND {column} IN ({})", placeholders.join(", ")));
+        }
+        self
+    }
+
+    /// Leaves only rows of organizations that the viewer may see: what is not there and what is not theirs look the same.
+    #[must_use]
+    pub fn within(self, column: &'static str, viewer: &Viewer) -> Self {
+        match viewer.organizations() {
+            None => self,
+            Some(organizations) => self.any(column, organizations),
+        }
+    }
+
+    /// Adds text with one value, which stands where `?` is.
+    pub(crate) fn push_with(mut self, text: &str, values: Vec<Value>) -> Self {
+        for (index, part) in text.split('?').enumerate() {
+            if index > 0 {
+                self.text.push_str(&format!("${}", self.values.len() + index));
+            }
+            self.text.push_str(part);
+        }
+        self.values.extend(values);
+        self.constant = false;
+        self
+    }
+
+    /// # Errors
+    /// A value could not be written as JSON.
+    pub(crate) fn finish(self) -> Result<(String, Vec<Value>, bool), serde_json::Error> {
+        match self.failure {
+            Some(error) => Err(error),
+            None => Ok((self.text, self.values, self.constant)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slipway_model::{OrganizationId, Role, UserId};
+
+    use super::*;
+
+    fn member_of(organizations: &[Uuid]) -> Viewer {
+        Viewer::User {
+            id: UserId::from_uuid(Uuid::nil()),
+            platform_admin: false,
+            memberships: organizations.iter().map(|id| (OrganizationId::from_uuid(*id), Role::Member)).collect(),
+            token: None,
+        }
+    }
+
+    #[test]
+    fn the_viewers_organizations_narrow_a_statement() {
+        let ids = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        let sql = Sql::new("SELECT 1 WHERE a = $1").bind("x").within("organization_id", &member_of(&ids));
+        let (text, values, constant) = sql.finish().unwrap();
+        assert_eq!(text, "SELECT 1 WHERE a = $1 AND organization_id IN ($2, $3)");
+        assert_eq!(values, [Value::Text(Some("x".into())), Value::Uuid(Some(ids[0])), Value::Uuid(Some(ids[1]))]);
+        assert!(!constant);
+    }
+
+    #[test]
+    fn a_viewer_of_no_organization_sees_nothing() {
+        let (text, ..) = Sql::new("SELECT 1 WHERE TRUE").within("organization_id", &member_of(&[])).finish().unwrap();
+        assert_eq!(text, "SELECT 1 WHERE TRUE AND 1 = 0");
+    }
+
+    #[test]
+    fn the_platform_sees_everything() {
+        let (text, ..) = Sql::new("SELECT 1 WHERE TRUE").within("organization_id", &Viewer::Platform).finish().unwrap();
+        assert_eq!(text, "SELECT 1 WHERE TRUE");
+    }
+}
