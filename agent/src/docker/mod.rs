@@ -1,0 +1,11 @@
+//! The Docker engine behind [`crate::engine::Engine`]. Only this folder and the image builds know bollard.
+
+pub mod buildkit;
+mod containers;
+mod labels;
+mod lines;
+mod networks;
+mod posture;
+mod probe;
+
+pub use containers::Docker;

@@ -1,0 +1,99 @@
+//! Traefik's static configuration, and where its files are.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::IngressConfig;
+
+/// The ingress's folder under the agent's data. Routes and staging are on one file system, so that a rename is atomic.
+#[derive(Debug, Clone)]
+pub struct Folders {
+    root: PathBuf,
+}
+
+impl Folders {
+    pub fn new(data_dir: &Path) -> Self {
+        Self { root: data_dir.join("ingress") }
+    }
+
+    /// # Errors
+    /// Those of the file system.
+    pub fn create(&self) -> std::io::Result<()> {
+        crate::durable::private_folder(&self.routes())?;
+        crate::durable::private_folder(&self.staging())
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Watched by Traefik.
+    pub fn routes(&self) -> PathBuf {
+        self.root.join("routes")
+    }
+
+    /// Not watched: a file that is being written here is nobody's business.
+    pub fn staging(&self) -> PathBuf {
+        self.root.join("staging")
+    }
+
+    pub fn configuration(&self) -> PathBuf {
+        self.root.join("traefik.toml")
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.root.join("traefik.log")
+    }
+
+    pub fn process(&self) -> PathBuf {
+        self.root.join("traefik.process.json")
+    }
+}
+
+/// The text of Traefik's static configuration.
+///
+/// # Errors
+/// A path is no text.
+pub fn render(config: &IngressConfig, folders: &Folders) -> Result<String, toml::ser::Error> {
+    let visitors = |address: std::net::SocketAddr| {
+        serde_json::json!({
+            "address": address.to_string(),
+            // Routes that name no entry point are for visitors; none is ever for the internal one.
+            "asDefault": true,
+            // `X_Forwarded_For` must not pass for `X-Forwarded-For` at an application that folds names.
+            "http": { "aliasHeadersStrategy": "delete" },
+            "transport": {
+                "respondingTimeouts": { "readTimeout": "60s", "idleTimeout": "180s" },
+                "lifeCycle": { "graceTimeOut": "10s" },
+            },
+        })
+    };
+    let mut entry_points = serde_json::json!({
+        "web": visitors(config.web_address),
+        "internal": { "address": config.internal_address.to_string(), "http": { "aliasHeadersStrategy": "delete" } },
+    });
+    if let Some(address) = config.websecure {
+        entry_points["websecure"] = visitors(address);
+    }
+    toml::to_string(&serde_json::json!({
+        "global": { "checkNewVersion": false, "sendAnonymousUsage": false },
+        "log": { "level": "WARN", "noColor": true },
+        "entryPoints": entry_points,
+        "ping": { "entryPoint": "internal" },
+        "api": { "dashboard": false, "insecure": false },
+        "metrics": { "prometheus": { "entryPoint": "internal" } },
+        "providers": {
+            "providersThrottleDuration": "100ms",
+            "file": { "directory": folders.routes().to_string_lossy(), "watch": true },
+        },
+        // The default would have a request to a container that is gone hang for 20 s.
+        "serversTransport": { "forwardingTimeouts": { "dialTimeout": "2s" } },
+    }))
+}
+
+/// The one route of the agent's own: Traefik's API on the internal entry point. Written anew, it has Traefik read the folder again.
+pub const OWN_ROUTE_FILE: &str = "_slipway.toml";
+pub const OWN_ROUTE: &str = "# Written by the agent.\n\
+[http.routers.slipway-api]\n\
+entryPoints = [\"internal\"]\n\
+rule = \"PathPrefix(`/api`)\"\n\
+service = \"api@internal\"\n";
