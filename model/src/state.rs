@@ -173,6 +173,16 @@ states! {
         Canceled = "canceled",
     }
 
+    /// What an agent is asked to do once.
+    TaskKind {
+        Plan = "plan",
+        Build = "build",
+        /// Fetching a ready image.
+        Pull = "pull",
+        /// Running a command once, such as a release process.
+        Run = "run",
+    }
+
     /// A unit of work on a node's agent.
     TaskStatus {
         /// Recorded; not yet acknowledged by the agent.

@@ -29,6 +29,16 @@ mod sql;
 mod tx;
 mod words;
 
+pub mod build_logs;
+pub mod deployments;
+pub mod enrollment_tokens;
+pub mod instances;
+pub mod nodes;
+pub mod operations;
+pub mod releases;
+pub mod routes;
+pub mod tasks;
+
 pub use bind::Bind;
 pub use column::{Column, FromRow, Raw, RowRef, column};
 pub use crypt::{Keyring, Location};

@@ -7,7 +7,7 @@ use slipway_model::{
     UsageId, UserId, VariableId,
     state::{
         ApplicationStatus, DeploymentStatus, DeploymentTrigger, InstanceStatus, LedgerEntryKind, LogStream, NodeStatus, OperationKind,
-        OperationStatus, PluginKind, PluginStatus, ProcessKind, StepKind, StepStatus, TaskStatus, VariableScope,
+        OperationStatus, PluginKind, PluginStatus, ProcessKind, StepKind, StepStatus, TaskKind, TaskStatus, VariableScope,
     },
 };
 use sqlx::types::Json;
@@ -111,6 +111,7 @@ texts!(
     ProcessKind,
     StepKind,
     StepStatus,
+    TaskKind,
     TaskStatus,
     VariableScope,
 );

@@ -1,0 +1,61 @@
+//! The build log of a deployment: numbered lines, never renumbered, so that a reader resumes where it was.
+
+use slipway_model::{DeploymentId, TaskId, Timestamp, Viewer};
+
+use crate::{StoreError, Tx};
+
+row! {
+    pub struct BuildLogLine {
+        pub deployment_id: DeploymentId,
+        /// From 1, without gaps.
+        pub line_number: i64,
+        /// `None`: the control plane itself says it.
+        pub task_id: Option<TaskId>,
+        pub at: Timestamp,
+        pub message: String,
+    }
+}
+
+/// Adds lines at the end. Called with the deployment's task or operation locked, so that no two callers take the same numbers.
+pub async fn append(
+    tx: &mut Tx,
+    deployment: DeploymentId,
+    task: Option<TaskId>,
+    at: Timestamp,
+    lines: &[String],
+) -> Result<(), StoreError> {
+    let last = last_number(tx, deployment).await?;
+    for (number, line) in (last + 1..).zip(lines) {
+        // PostgreSQL's text holds no NUL.
+        let message = if line.contains('\0') { line.replace('\0', "\u{fffd}") } else { line.clone() };
+        execute!(
+            tx,
+            "INSERT INTO build_log_lines (deployment_id, line_number, task_id, at, message) VALUES ($1, $2, $3, $4, $5)",
+            deployment,
+            number,
+            task,
+            at,
+            message
+        )?;
+    }
+    Ok(())
+}
+
+/// 0: there are no lines.
+pub async fn last_number(tx: &mut Tx, deployment: DeploymentId) -> Result<i64, StoreError> {
+    let (last,): (i64,) =
+        fetch_one!(tx, "SELECT COALESCE(MAX(line_number), 0) FROM build_log_lines WHERE deployment_id = $1", deployment)?;
+    Ok(last)
+}
+
+/// The lines after number `after`, at most `most`, in order.
+pub async fn after(tx: &mut Tx, viewer: &Viewer, deployment: DeploymentId, after: i64, most: i64) -> Result<Vec<BuildLogLine>, StoreError> {
+    let sql = sql!(
+        "SELECT l.* FROM build_log_lines l JOIN deployments d ON d.id = l.deployment_id
+         WHERE l.deployment_id = $1 AND l.line_number > $2 AND l.line_number <= $3",
+        deployment,
+        after,
+        after.saturating_add(most)
+    );
+    fetch_all!(tx.within("d.organization_id", viewer).push(" ORDER BY l.line_number"))
+}
