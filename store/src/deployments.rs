@@ -60,12 +60,12 @@ impl Listed for Deployment {
 }
 
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: DeploymentId) -> Result<Option<Deployment>, StoreError> {
-    fetch_optional!(tx!("SELECT * FROM deployments WHERE id = $1", id).within("organization_id", viewer))
+    fetch_optional!(tx, sql!("SELECT * FROM deployments WHERE id = $1", id).within("organization_id", viewer))
 }
 
 pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[DeploymentId]) -> Result<HashMap<DeploymentId, Deployment>, StoreError> {
     let sql = sql!("SELECT * FROM deployments WHERE 1 = 1").any("id", ids.iter().copied()).within("organization_id", viewer);
-    let rows: Vec<Deployment> = fetch_all!(tx)?;
+    let rows: Vec<Deployment> = fetch_all!(tx, sql)?;
     Ok(rows.into_iter().map(|deployment| (deployment.id, deployment)).collect())
 }
 
@@ -93,7 +93,7 @@ pub async fn next_number(tx: &mut Tx, application: ApplicationId) -> Result<i64,
 /// The application's deployments that are in one of these states, oldest first.
 pub async fn in_states(tx: &mut Tx, application: ApplicationId, states: &[DeploymentStatus]) -> Result<Vec<Deployment>, StoreError> {
     let sql = sql!("SELECT * FROM deployments WHERE application_id = $1", application).any("status", states.iter().copied());
-    fetch_all!(tx.push(" ORDER BY number"))
+    fetch_all!(tx, sql.push(" ORDER BY number"))
 }
 
 /// With all its steps pending.
@@ -180,7 +180,7 @@ pub async fn steps_of(
     let sql = sql!("SELECT s.* FROM deployment_steps s JOIN deployments d ON d.id = s.deployment_id WHERE 1 = 1")
         .any("s.deployment_id", deployments.iter().copied())
         .within("d.organization_id", viewer);
-    let mut rows: Vec<DeploymentStep> = fetch_all!(tx)?;
+    let mut rows: Vec<DeploymentStep> = fetch_all!(tx, sql)?;
     rows.sort_by_key(|step| step.kind);
     let mut steps: HashMap<DeploymentId, Vec<DeploymentStep>> = HashMap::new();
     for step in rows {

@@ -60,12 +60,12 @@ impl Listed for Instance {
 }
 
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: InstanceId) -> Result<Option<Instance>, StoreError> {
-    fetch_optional!(tx!("SELECT * FROM instances WHERE id = $1", id).within("organization_id", viewer))
+    fetch_optional!(tx, sql!("SELECT * FROM instances WHERE id = $1", id).within("organization_id", viewer))
 }
 
 pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[InstanceId]) -> Result<HashMap<InstanceId, Instance>, StoreError> {
     let sql = sql!("SELECT * FROM instances WHERE 1 = 1").any("id", ids.iter().copied()).within("organization_id", viewer);
-    let rows: Vec<Instance> = fetch_all!(tx)?;
+    let rows: Vec<Instance> = fetch_all!(tx, sql)?;
     Ok(rows.into_iter().map(|instance| (instance.id, instance)).collect())
 }
 
@@ -89,7 +89,7 @@ pub async fn of_node(tx: &mut Tx, node: NodeId, page: &Page) -> Result<Slice<Ins
 /// Those of an application that should run, by process and index.
 pub async fn desired_of(tx: &mut Tx, viewer: &Viewer, application: ApplicationId) -> Result<Vec<Instance>, StoreError> {
     let sql = sql!("SELECT * FROM instances WHERE application_id = $1 AND desired = $2", application, true);
-    fetch_all!(tx.within("organization_id", viewer).push(" ORDER BY process, instance_index, id"))
+    fetch_all!(tx, sql.within("organization_id", viewer).push(" ORDER BY process, instance_index, id"))
 }
 
 /// Those of a node that should run.
@@ -179,7 +179,7 @@ pub async fn observe(tx: &mut Tx, instance: &Instance) -> Result<(), StoreError>
 /// Whether they should be in the route. One that should not run gets none.
 pub async fn set_routed(tx: &mut Tx, ids: &[InstanceId], routed: bool) -> Result<(), StoreError> {
     if !ids.is_empty() {
-        execute!(tx!("UPDATE instances SET routed = $1 WHERE desired = $2", routed, true).any("id", ids.iter().copied()))?;
+        execute!(tx, sql!("UPDATE instances SET routed = $1 WHERE desired = $2", routed, true).any("id", ids.iter().copied()))?;
     }
     Ok(())
 }
@@ -187,7 +187,7 @@ pub async fn set_routed(tx: &mut Tx, ids: &[InstanceId], routed: bool) -> Result
 /// They should have neither route nor container from now on.
 pub async fn retire(tx: &mut Tx, ids: &[InstanceId]) -> Result<(), StoreError> {
     if !ids.is_empty() {
-        execute!(tx!("UPDATE instances SET desired = $1, routed = $1 WHERE 1 = 1", false).any("id", ids.iter().copied()))?;
+        execute!(tx, sql!("UPDATE instances SET desired = $1, routed = $1 WHERE 1 = 1", false).any("id", ids.iter().copied()))?;
     }
     Ok(())
 }

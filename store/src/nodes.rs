@@ -123,7 +123,7 @@ pub async fn find(tx: &mut Tx, id: NodeId) -> Result<Option<Node>, StoreError> {
 }
 
 pub async fn by_ids(tx: &mut Tx, ids: &[NodeId]) -> Result<HashMap<NodeId, Node>, StoreError> {
-    let rows: Vec<Node> = fetch_all!(tx!("SELECT * FROM nodes WHERE 1 = 1").any("id", ids.iter().copied()))?;
+    let rows: Vec<Node> = fetch_all!(tx, sql!("SELECT * FROM nodes WHERE 1 = 1").any("id", ids.iter().copied()))?;
     Ok(rows.into_iter().map(|node| (node.id, node)).collect())
 }
 
@@ -311,7 +311,7 @@ pub async fn allocated(tx: &mut Tx, nodes: &[NodeId]) -> Result<HashMap<NodeId, 
         }
     }
     let sql = sql!("SELECT node_id, cpu_millis, memory_bytes, storage_bytes FROM instances WHERE desired = $1", true);
-    let rows: Vec<Promised> = fetch_all!(tx.any("node_id", nodes.iter().copied()))?;
+    let rows: Vec<Promised> = fetch_all!(tx, sql.any("node_id", nodes.iter().copied()))?;
     let mut allocated: HashMap<NodeId, Allocated> = HashMap::new();
     for row in rows {
         let sum = allocated.entry(row.node_id).or_default();

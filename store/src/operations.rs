@@ -46,12 +46,12 @@ impl Listed for Operation {
 }
 
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: OperationId) -> Result<Option<Operation>, StoreError> {
-    fetch_optional!(tx!("SELECT * FROM operations WHERE id = $1", id).within("organization_id", viewer))
+    fetch_optional!(tx, sql!("SELECT * FROM operations WHERE id = $1", id).within("organization_id", viewer))
 }
 
 pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[OperationId]) -> Result<HashMap<OperationId, Operation>, StoreError> {
     let sql = sql!("SELECT * FROM operations WHERE 1 = 1").any("id", ids.iter().copied()).within("organization_id", viewer);
-    let rows: Vec<Operation> = fetch_all!(tx)?;
+    let rows: Vec<Operation> = fetch_all!(tx, sql)?;
     Ok(rows.into_iter().map(|operation| (operation.id, operation)).collect())
 }
 
@@ -72,7 +72,7 @@ pub async fn list(tx: &mut Tx, viewer: &Viewer, statuses: Option<&[OperationStat
 
 pub async fn of_deployment(tx: &mut Tx, viewer: &Viewer, deployment: DeploymentId) -> Result<Option<Operation>, StoreError> {
     let sql = sql!("SELECT * FROM operations WHERE deployment_id = $1", deployment).within("organization_id", viewer);
-    fetch_optional!(tx.push(" ORDER BY created_at DESC, id DESC LIMIT 1"))
+    fetch_optional!(tx, sql.push(" ORDER BY created_at DESC, id DESC LIMIT 1"))
 }
 
 /// Those of an application that have not ended, oldest first.
@@ -200,7 +200,7 @@ pub async fn end(
 pub async fn nudge(tx: &mut Tx, applications: &[ApplicationId], now: Timestamp) -> Result<(), StoreError> {
     if !applications.is_empty() {
         let sql = sql!("UPDATE operations SET next_run_at = $1 WHERE next_run_at > $1 AND status IN ('queued', 'running')", now);
-        execute!(tx.any("application_id", applications.iter().copied()))?;
+        execute!(tx, sql.any("application_id", applications.iter().copied()))?;
     }
     Ok(())
 }
