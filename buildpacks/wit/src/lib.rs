@@ -3,7 +3,9 @@
 //!
 //! Field names in the document are those of the WIT with `_` for `-`.
 
+mod bindings;
 mod plan;
+pub mod procfile;
 
 pub use plan::*;
 

@@ -1,3 +1,5 @@
+//! The shapes of the WIT package as plain data.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -19,9 +21,16 @@ pub struct Asset {
     pub optional: bool,
 }
 
+/// The score from which a buildpack says that the tree is a whole application of its kind.
+pub const WHOLE_APPLICATION: u8 = 80;
+
+/// The score that says that the tree itself states how it is to be built, as a Dockerfile does. It goes before every other.
+pub const STATED_BUILD: u8 = 100;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detection {
     pub app_root: String,
+    /// 0 to 100: how sure. From [`WHOLE_APPLICATION`] on, a tree with a manifest and a way to start it.
     pub score: u8,
     pub framework: Option<String>,
     pub package_manager: Option<String>,
@@ -39,6 +48,16 @@ pub struct Refusal {
     pub file: Option<String>,
     pub line: Option<u32>,
     pub fix: String,
+}
+
+/// What a buildpack answers when it is asked whether a tree is its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detected {
+    /// Not its kind of tree; the reasons say what was looked for.
+    No(Vec<Reason>),
+    Yes(Detection),
+    Refused(Refusal),
 }
 
 /// What a person said about the build, as the buildpack hears it.
@@ -152,6 +171,8 @@ pub enum ProcessKind {
     Cron,
 }
 
+/// The default process is what the image runs when nothing else is said. Beside a [`Dockerfile`] its command may be an
+/// empty [`Command::Argv`]: the image's own ENTRYPOINT and CMD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     pub name: String,
@@ -280,3 +301,26 @@ pub struct LockedTool {
 
 /// Tool name to what it resolved to.
 pub type Lock = BTreeMap<String, LockedTool>;
+
+impl Refusal {
+    /// The file that has to change.
+    #[must_use]
+    pub fn at(mut self, file: &str) -> Self {
+        self.file = Some(file.to_owned());
+        self
+    }
+
+    /// From 1.
+    #[must_use]
+    pub fn line(mut self, line: u32) -> Self {
+        self.line = Some(line);
+        self
+    }
+
+    /// What to do, as an imperative sentence.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = fix.into();
+        self
+    }
+}

@@ -1,0 +1,243 @@
+//! The engine, and a loaded buildpack.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use slipway_buildpack_wit::{Context, Detected, Detection, Fragment, Refusal};
+use tokio::sync::Semaphore;
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline, component::Linker};
+
+use crate::{
+    HostError, bindings,
+    compiled::CompiledStore,
+    output::TruncatingOutput,
+    sandbox::{MemoryRefused, State},
+};
+
+/// How often running guests give way and are asked whether their time is up.
+const TICK: Duration = Duration::from_millis(5);
+/// Calls at once; others wait their turn.
+const CONCURRENT_CALLS: u32 = 16;
+/// Larger files are not components of any sensible language.
+const MAX_COMPONENT_BYTES: usize = 64 << 20;
+/// What the outer time limit leaves for the inner one to speak first.
+const OUTER_GRACE: Duration = Duration::from_millis(500);
+
+/// What one call may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Of all of the component's memories together.
+    pub memory_bytes: usize,
+    pub time: Duration,
+    /// What is kept of standard output and error.
+    pub output_bytes: usize,
+    /// The size of the answer.
+    pub answer_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory_bytes: 256 << 20, time: Duration::from_secs(10), output_bytes: 64 << 10, answer_bytes: 4 << 20 }
+    }
+}
+
+/// A WebAssembly engine with its directory of compiled buildpacks. Cheap to clone.
+#[derive(Clone)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    linker: Linker<State>,
+    compiled: CompiledStore,
+    limits: Limits,
+    turns: Semaphore,
+}
+
+impl Host {
+    /// # Errors
+    /// When the directory cannot be made or the engine does not start.
+    pub fn new(cache_dir: impl AsRef<Path>) -> Result<Self, HostError> {
+        Self::with_limits(cache_dir, Limits::default())
+    }
+
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_limits(cache_dir: impl AsRef<Path>, limits: Limits) -> Result<Self, HostError> {
+        let failed = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
+        let engine = Engine::new(&config()).map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
+        let compiled = CompiledStore::open(cache_dir.as_ref()).map_err(HostError::Cache)?;
+        tick(&engine).map_err(|error| HostError::Engine(error.to_string()))?;
+        let turns = Semaphore::new(CONCURRENT_CALLS as usize);
+        Ok(Self { inner: Arc::new(Inner { engine, linker, compiled, limits, turns }) })
+    }
+
+    /// Loads a component, compiling it where it was not compiled before: half a second of work, so call it where blocking
+    /// is allowed.
+    ///
+    /// # Errors
+    /// [`HostError::InvalidComponent`] or [`HostError::WrongWorld`].
+    pub fn load(&self, id: &str, wasm: &[u8]) -> Result<Buildpack, HostError> {
+        if wasm.len() > MAX_COMPONENT_BYTES {
+            return Err(HostError::InvalidComponent { reason: format!("it is larger than {} MiB", MAX_COMPONENT_BYTES >> 20) });
+        }
+        let component = self.inner.compiled.component(&self.inner.engine, wasm)?;
+        let wrong = |error: wasmtime::Error| HostError::WrongWorld { reason: format!("{error:#}") };
+        let instance = self.inner.linker.instantiate_pre(&component).map_err(wrong)?;
+        let exports = bindings::BuildpackPre::new(instance).map_err(wrong)?;
+        Ok(Buildpack { id: id.to_owned(), host: self.clone(), exports })
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("limits", &self.inner.limits).finish_non_exhaustive()
+    }
+}
+
+fn config() -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    // A buildpack in an interpreted language is made of dozens of core modules.
+    pool.total_component_instances(CONCURRENT_CALLS)
+        .total_core_instances(CONCURRENT_CALLS * 64)
+        .total_memories(CONCURRENT_CALLS * 8)
+        .total_tables(CONCURRENT_CALLS * 32)
+        .total_stacks(CONCURRENT_CALLS)
+        .max_core_instances_per_component(64)
+        .max_memories_per_component(8)
+        .max_tables_per_component(32)
+        .table_elements(100_000)
+        .max_unused_warm_slots(4);
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        // Components come without names, so a backtrace would be numbers.
+        .wasm_backtrace_max_frames(None)
+        .wasm_component_model(true)
+        .relaxed_simd_deterministic(true)
+        .cranelift_nan_canonicalization(true)
+        .max_wasm_stack(1 << 20)
+        .async_stack_size(2 << 20)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// Advances the engine's epoch for as long as the engine lives.
+fn tick(engine: &Engine) -> std::io::Result<()> {
+    let engine = engine.weak();
+    std::thread::Builder::new().name("buildpack-epoch".into()).spawn(move || {
+        loop {
+            std::thread::sleep(TICK);
+            match engine.upgrade() {
+                Some(engine) => engine.increment_epoch(),
+                None => return,
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// A buildpack that is ready to be called, any number of times and from several tasks at once. Cheap to clone.
+#[derive(Clone)]
+pub struct Buildpack {
+    id: String,
+    host: Host,
+    exports: bindings::BuildpackPre<State>,
+}
+
+impl std::fmt::Debug for Buildpack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Buildpack").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The guest's time is up.
+#[derive(Debug, thiserror::Error)]
+#[error("out of time")]
+struct TimeUp;
+
+impl Buildpack {
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether the tree is of this buildpack's kind.
+    ///
+    /// # Errors
+    /// When the buildpack misbehaves; what it thinks of the application is in the answer.
+    pub async fn detect(&self, tree: &Path, context: &Context) -> Result<Detected, HostError> {
+        let context = context.clone().into();
+        self.call(tree, async |store, exports| exports.call_detect(store, &context).await.map(Detected::from)).await
+    }
+
+    /// What to build.
+    ///
+    /// # Errors
+    /// The outer one when the buildpack misbehaves, the inner one when it refuses the application.
+    pub async fn plan(&self, tree: &Path, context: &Context, detection: &Detection) -> Result<Result<Fragment, Refusal>, HostError> {
+        let (context, detection) = (context.clone().into(), detection.clone().into());
+        self.call(tree, async |store, exports| {
+            let answer = exports.call_plan(store, &context, &detection).await?;
+            Ok(answer.map(Fragment::from).map_err(Refusal::from))
+        })
+        .await
+    }
+
+    async fn call<T: serde::Serialize>(
+        &self,
+        tree: &Path,
+        ask: impl AsyncFnOnce(&mut Store<State>, &bindings::Buildpack) -> wasmtime::Result<T>,
+    ) -> Result<T, HostError> {
+        let inner = &self.host.inner;
+        let limits = &inner.limits;
+        let _turn = inner.turns.acquire().await.map_err(|error| HostError::Engine(error.to_string()))?;
+        let output = TruncatingOutput::new(limits.output_bytes);
+        let state = State::new(tree, limits, &output).map_err(|error| HostError::Source(format!("{}: {error:#}", tree.display())))?;
+
+        let mut store = Store::new(&inner.engine, state);
+        store.limiter(|state| &mut state.budget);
+        store.set_hostcall_fuel(limits.answer_bytes);
+        let (started, time) = (Instant::now(), limits.time);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(move |_| if started.elapsed() < time { Ok(UpdateDeadline::Yield(1)) } else { Err(TimeUp.into()) });
+
+        // The guest's own time is watched by the epoch; the outer limit is for time spent in the host on its behalf.
+        let run = async {
+            let exports = self.exports.instantiate_async(&mut store).await?;
+            ask(&mut store, &exports).await
+        };
+        let answer = match tokio::time::timeout(time + OUTER_GRACE, run).await {
+            Ok(answer) => answer.map_err(|error| self.explain(&error, &output)),
+            Err(_) => Err(HostError::Timeout { limit: time, output: output.text() }),
+        };
+        tracing::debug!(buildpack = self.id, elapsed = ?started.elapsed(), output = output.text(), "buildpack called");
+        let answer = answer?;
+        // Small strings and numbers cost no fuel of their own, so the whole is measured too.
+        let size = serde_json::to_vec(&answer).map_or(usize::MAX, |document| document.len());
+        if size > limits.answer_bytes { Err(HostError::OutputTooLarge { limit_bytes: limits.answer_bytes }) } else { Ok(answer) }
+    }
+
+    fn explain(&self, error: &wasmtime::Error, output: &TruncatingOutput) -> HostError {
+        let limits = &self.host.inner.limits;
+        if error.downcast_ref::<TimeUp>().is_some() {
+            return HostError::Timeout { limit: limits.time, output: output.text() };
+        }
+        if error.downcast_ref::<MemoryRefused>().is_some() {
+            return HostError::Memory { limit_bytes: limits.memory_bytes, output: output.text() };
+        }
+        let message = format!("{error:#}");
+        // The engine's own error for this has no public type.
+        if message.contains("fuel allocated for hostcalls has been exhausted") {
+            return HostError::OutputTooLarge { limit_bytes: limits.answer_bytes };
+        }
+        let message = error.downcast_ref::<wasmtime::Trap>().map_or(message, ToString::to_string);
+        HostError::Trap { message, output: output.text() }
+    }
+}

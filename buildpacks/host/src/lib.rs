@@ -1,0 +1,25 @@
+//! Runs buildpacks in a sandbox, chooses between them, checks what they plan, and lowers a plan to a Dockerfile.
+//!
+//! **Invariants.** A buildpack sees the source tree, read-only, and nothing else: no network, environment, clock or
+//! randomness. What it may use of memory, time and output is bounded, and every way to go wrong is a typed
+//! [`HostError`] that names nothing but the buildpack's own doing. Nothing outside this crate sees wasmtime.
+
+mod bindings;
+mod check;
+mod choose;
+mod compiled;
+mod error;
+mod host;
+pub mod lowering;
+mod output;
+mod planning;
+mod report;
+mod sandbox;
+
+pub use check::{PlanViolation, check_plan};
+pub use choose::{Candidate, Choice, LookedFor, select};
+pub use error::HostError;
+pub use host::{Buildpack, Host, Limits};
+pub use planning::{PlanFailure, PlanRequest, plan_directory};
+pub use report::{report, report_failure, report_with_lock};
+pub use slipway_buildpack_wit as contract;

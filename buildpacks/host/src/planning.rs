@@ -1,0 +1,174 @@
+//! From a source tree to a checked plan.
+
+use std::path::Path;
+
+use slipway_buildpack_wit::{Context, Detected, Fragment, Plan, Process, ProcessKind, Refusal, procfile};
+
+use crate::{Buildpack, Candidate, Choice, HostError, LookedFor, PlanViolation, check_plan, select};
+
+/// A Procfile is a few lines.
+const MAX_PROCFILE_BYTES: u64 = 64 << 10;
+
+/// What the customer said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlanRequest {
+    pub context: Context,
+    /// The runtime that the customer named, which is the id of its buildpack.
+    pub runtime: Option<String>,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanFailure {
+    /// The application cannot work as it is.
+    #[error("{0}")]
+    Refused(Refusal),
+    #[error("no buildpack recognises the source")]
+    NoMatch { looked_for: Vec<LookedFor> },
+    #[error("the buildpack `{buildpack}` failed: {error}")]
+    Host {
+        buildpack: String,
+        #[source]
+        error: HostError,
+    },
+    #[error("the buildpack `{buildpack}` made a plan that breaks the rules: {}", violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    InvalidPlan { buildpack: String, violations: Vec<PlanViolation> },
+}
+
+/// Asks every buildpack, chooses one, and returns its plan, checked and with the Procfile's processes.
+///
+/// # Errors
+/// See [`PlanFailure`].
+pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &PlanRequest) -> Result<Plan, PlanFailure> {
+    let runtime = request.runtime.as_deref();
+    let asked: Vec<_> = buildpacks.iter().filter(|buildpack| runtime.is_none_or(|id| id == buildpack.id())).collect();
+    if let (Some(runtime), true) = (runtime, asked.is_empty()) {
+        return Err(PlanFailure::Refused(unknown_runtime(runtime, buildpacks)));
+    }
+    let mut candidates = Vec::with_capacity(asked.len());
+    for buildpack in asked {
+        let detected = buildpack.detect(tree, &request.context).await.map_err(|error| blame(buildpack, error))?;
+        candidates.push(Candidate { buildpack: buildpack.id().to_owned(), detected: same_root(detected, &request.context) });
+    }
+    let (chosen, detection) = match select(candidates, runtime) {
+        Choice::Chosen { buildpack, detection, others } => {
+            tracing::debug!(buildpack, score = detection.score, others = ?others.iter().map(|(id, d)| (id, d.score)).collect::<Vec<_>>(), "chosen");
+            (buildpack, detection)
+        }
+        Choice::Refused(refusal) => return Err(PlanFailure::Refused(refusal)),
+        Choice::NoMatch(looked_for) => return Err(PlanFailure::NoMatch { looked_for }),
+    };
+    let buildpack = buildpacks.iter().find(|buildpack| buildpack.id() == chosen).expect("a candidate is one of the buildpacks");
+    let answer = buildpack.plan(tree, &request.context, &detection).await.map_err(|error| blame(buildpack, error))?;
+    let mut fragment = answer.map_err(PlanFailure::Refused)?;
+    if let Some(text) = read_procfile(&tree.join(&request.context.app_root).join("Procfile")) {
+        merge_procfile(&mut fragment, &text, request.context.start_command.is_some());
+    }
+    check_plan(&fragment).map_err(|violations| PlanFailure::InvalidPlan { buildpack: chosen.clone(), violations })?;
+    Ok(Plan { buildpack: chosen, detection, fragment })
+}
+
+/// The Procfile's processes join the plan's and replace those of the same name. What does not change: a `web` that the
+/// settings state, and that of a Dockerfile, which has its own.
+fn merge_procfile(fragment: &mut Fragment, text: &str, web_is_stated: bool) {
+    let keep_web = web_is_stated || fragment.dockerfile.is_some();
+    for process in procfile::processes(text) {
+        match fragment.processes.iter_mut().find(|known| known.name == process.name) {
+            Some(_) if process.kind == ProcessKind::Web && keep_web => {}
+            Some(known) => {
+                let env = std::mem::take(&mut known.env);
+                *known = Process { env, is_default: known.is_default, ..process };
+            }
+            None => {
+                let is_default = process.is_default && fragment.processes.iter().all(|known| !known.is_default);
+                fragment.processes.push(Process { is_default, ..process });
+            }
+        }
+    }
+}
+
+fn read_procfile(path: &Path) -> Option<String> {
+    let about = std::fs::symlink_metadata(path).ok()?;
+    if !about.is_file() || about.len() > MAX_PROCFILE_BYTES {
+        return None;
+    }
+    std::fs::read_to_string(path).ok()
+}
+
+/// A buildpack answers for the root that it was asked about; it does not move the application.
+fn same_root(detected: Detected, context: &Context) -> Detected {
+    match detected {
+        Detected::Yes(mut detection) => {
+            detection.app_root.clone_from(&context.app_root);
+            Detected::Yes(detection)
+        }
+        other => other,
+    }
+}
+
+fn blame(buildpack: &Buildpack, error: HostError) -> PlanFailure {
+    PlanFailure::Host { buildpack: buildpack.id().to_owned(), error }
+}
+
+fn unknown_runtime(runtime: &str, buildpacks: &[Buildpack]) -> Refusal {
+    let known: Vec<_> = buildpacks.iter().map(Buildpack::id).collect();
+    Refusal {
+        code: "RUNTIME_UNKNOWN".into(),
+        message: format!("There is no runtime `{runtime}` here."),
+        file: None,
+        line: None,
+        fix: format!("Choose one of: {}.", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slipway_buildpack_wit::{Command, Dockerfile};
+
+    use super::*;
+
+    fn fragment(processes: Vec<Process>) -> Fragment {
+        Fragment { processes, ..Fragment::default() }
+    }
+
+    fn web(command: &str) -> Process {
+        Process {
+            name: "web".into(),
+            kind: ProcessKind::Web,
+            command: Command::Shell(command.into()),
+            env: vec![("A".into(), "1".into())],
+            is_default: true,
+        }
+    }
+
+    #[test]
+    fn the_procfile_replaces_the_web_process_and_adds_the_others() {
+        let mut plan = fragment(vec![web("guessed")]);
+        merge_procfile(&mut plan, "web: mine\nworker: work\nrelease: migrate\n", false);
+        let seen: Vec<_> = plan.processes.iter().map(|p| (p.name.as_str(), &p.command, p.is_default, p.env.len())).collect();
+        assert_eq!(
+            seen,
+            [
+                ("web", &Command::Shell("mine".into()), true, 1),
+                ("worker", &Command::Shell("work".into()), false, 0),
+                ("release", &Command::Shell("migrate".into()), false, 0)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_start_command_in_the_settings_goes_before_the_procfile() {
+        let mut plan = fragment(vec![web("settings")]);
+        merge_procfile(&mut plan, "web: mine\n", true);
+        assert_eq!(plan.processes[0].command, Command::Shell("settings".into()));
+    }
+
+    #[test]
+    fn a_dockerfile_keeps_its_own_command() {
+        let dockerfile = Dockerfile { path: "Dockerfile".into(), context: ".".into(), target: None, args: vec![], text: "FROM a:1".into() };
+        let mut plan = Fragment { dockerfile: Some(dockerfile), ..fragment(vec![web("own")]) };
+        merge_procfile(&mut plan, "web: mine\nworker: work\n", false);
+        assert_eq!(plan.processes[0].command, Command::Shell("own".into()));
+        assert_eq!(plan.processes.len(), 2);
+    }
+}

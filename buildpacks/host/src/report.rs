@@ -1,0 +1,86 @@
+//! What `slipway plan --format json` prints beside the plan: the answer in the words that people and tools compare.
+
+use serde_json::{Value, json};
+use slipway_buildpack_wit::{Command, Lock, Plan};
+
+use crate::PlanFailure;
+
+/// A plan, with its id and a summary.
+#[must_use]
+pub fn report(plan: &Plan) -> Value {
+    report_with_lock(plan, &Lock::new())
+}
+
+/// The same with the exact versions that the plan's tools resolve to.
+#[must_use]
+pub fn report_with_lock(plan: &Plan, lock: &Lock) -> Value {
+    let tools: Vec<_> = plan
+        .fragment
+        .tools
+        .iter()
+        .map(|tool| {
+            json!({
+                "name": tool.name,
+                "constraint": tool.constraint,
+                "version": lock.get(&tool.name).map(|locked| &locked.version),
+                "source": tool.source,
+                "isDefault": tool.is_default,
+            })
+        })
+        .collect();
+    json!({
+        "outcome": "plan",
+        "id": plan.id(),
+        "summary": {
+            "language": language(plan),
+            "packageManager": plan.detection.package_manager,
+            "framework": plan.detection.framework,
+            "tools": tools,
+            "serve": serve(plan),
+        },
+        "plan": plan,
+    })
+}
+
+/// The same for a plan that could not be made.
+#[must_use]
+pub fn report_failure(failure: &PlanFailure) -> Value {
+    match failure {
+        PlanFailure::Refused(refusal) => json!({ "outcome": "refusal", "refusal": refusal }),
+        PlanFailure::NoMatch { looked_for } => json!({ "outcome": "none", "lookedFor": looked_for }),
+        PlanFailure::Host { buildpack, .. } => {
+            json!({ "outcome": "error", "error": { "buildpack": buildpack, "message": failure.to_string() } })
+        }
+        PlanFailure::InvalidPlan { buildpack, violations } => {
+            json!({ "outcome": "error", "error": { "buildpack": buildpack, "message": failure.to_string(), "violations": violations } })
+        }
+    }
+}
+
+fn language(plan: &Plan) -> &str {
+    match (&plan.fragment.dockerfile, plan.detection.framework.as_deref()) {
+        (Some(_), _) => "dockerfile",
+        (None, Some("static")) => "static",
+        (None, _) => &plan.buildpack,
+    }
+}
+
+fn serve(plan: &Plan) -> Option<Value> {
+    if let Some(site) = &plan.fragment.static_site {
+        return Some(json!({ "kind": "static", "dir": site.dir, "spaFallback": site.spa_fallback }));
+    }
+    let process = plan.fragment.processes.iter().find(|process| process.is_default)?;
+    Some(json!({ "kind": "process", "command": as_text(&process.command) }))
+}
+
+/// A command for people to read; nothing runs this text.
+fn as_text(command: &Command) -> String {
+    match command {
+        Command::Shell(line) => line.clone(),
+        Command::Argv(words) => words
+            .iter()
+            .map(|word| if word.is_empty() || word.contains(char::is_whitespace) { format!("'{word}'") } else { word.clone() })
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
+}

@@ -1,0 +1,109 @@
+//! Whether a tree is a Node application or a bare site, and how sure that is.
+
+use slipway_buildpack_sdk::{Context, Detected, Source, WHOLE_APPLICATION, detection, reason};
+
+use crate::{
+    framework,
+    manifest::{self, FILE},
+    package_manager,
+    serve::{self, Serve},
+};
+
+const WHOLE: u8 = WHOLE_APPLICATION + 10;
+/// There is a package.json, but it may be here for the sake of another language's application.
+const ASSETS_ONLY: u8 = 45;
+/// A package.json that says nothing about how to start.
+const UNCLEAR: u8 = 60;
+const BARE_SITE: u8 = 10;
+
+/// Manifests of other languages: beside one of them a package.json without a server of its own only makes assets.
+const OTHER_LANGUAGES: [&str; 24] = [
+    "composer.json",
+    "artisan",
+    "index.php",
+    "requirements.txt",
+    "pyproject.toml",
+    "Pipfile",
+    "manage.py",
+    "setup.py",
+    "main.py",
+    "app.py",
+    "Gemfile",
+    "config.ru",
+    "go.mod",
+    "Cargo.toml",
+    "mix.exs",
+    "pom.xml",
+    "build.gradle",
+    "build.gradle.kts",
+    "project.clj",
+    "build.sbt",
+    "pubspec.yaml",
+    "shard.yml",
+    "deno.json",
+    "Package.swift",
+];
+
+pub fn detect(source: &Source, context: &Context) -> Detected {
+    let manifest = match manifest::load(source) {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) => return detect_bare(source, context),
+        Err(refusal) => return Detected::Refused(refusal),
+    };
+    // A conflict of lockfiles is the plan's to refuse; it does not make this any less of a Node application.
+    let manager = package_manager::choose(source, &manifest).ok().map(|(manager, _)| manager);
+    let name = manager.as_ref().map(|manager| manager.kind.name());
+    let found = framework::of(source, &manifest);
+    let other = source.first_file(&OTHER_LANGUAGES);
+    let fallback = package_manager::Manager { kind: package_manager::Kind::Npm, version: None, lockfile: None };
+    let way = serve::find(source, context, &manifest, manager.as_ref().unwrap_or(&fallback));
+
+    let answer = detection(context).framework(found.map(|framework| framework.name)).package_manager(name).because(FILE, "a package.json");
+    let answer = match (&way, other) {
+        // The start command of another language's application may be in the Procfile; its own words tell.
+        (Some(Serve::Process { line, why: "Procfile" | "the settings", .. }), Some(_)) if !runs_node(line) => answer.score(ASSETS_ONLY),
+        (Some(Serve::Process { line, why, .. }), Some(other)) if *why == "main" || !runs_node(line) => {
+            answer.score(ASSETS_ONLY).because(other, "may be the application's own manifest")
+        }
+        (Some(Serve::Process { why, .. }), _) => answer.score(WHOLE).because_key(FILE, why, "starts it"),
+        (Some(Serve::Static { .. }), Some(other)) => answer.score(ASSETS_ONLY).because(other, "may be the application's own manifest"),
+        (Some(Serve::Static { dir, .. }), None) => answer.score(WHOLE).because(FILE, format!("builds a site in `{dir}`")),
+        (None, Some(_)) => answer.score(ASSETS_ONLY - 10),
+        (None, None) => answer.score(UNCLEAR),
+    };
+    answer.into()
+}
+
+fn detect_bare(source: &Source, context: &Context) -> Detected {
+    match serve::bare_site(source) {
+        // Only a root or a `public` directory is a site without anything that says so.
+        Some(Serve::Static { dir, .. }) if matches!(dir.as_str(), "." | "public" | "dist") => {
+            detection(context).score(BARE_SITE).framework(Some("static")).because("index.html", format!("a page in `{dir}`")).into()
+        }
+        _ => Detected::No(vec![reason(FILE, "there is no package.json"), reason("index.html", "and no page")]),
+    }
+}
+
+/// Whether a command is one of Node's world.
+fn runs_node(line: &str) -> bool {
+    line.split(|c: char| c.is_whitespace() || c == '/' || c == ';' || c == '&').any(|word| {
+        matches!(
+            word,
+            "node"
+                | "npm"
+                | "npx"
+                | "yarn"
+                | "pnpm"
+                | "bun"
+                | "next"
+                | "nest"
+                | "nuxt"
+                | "ts-node"
+                | "tsx"
+                | "nodemon"
+                | "remix-serve"
+                | "index.js"
+                | "pm2"
+        )
+    })
+}

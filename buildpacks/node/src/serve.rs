@@ -1,0 +1,143 @@
+//! How the application answers requests: by a program, or as files.
+
+use slipway_buildpack_sdk::{Command, Context, Refusal, Source, argv, first_word, refuse, shell, stated_start};
+
+use crate::{
+    framework::{self, Framework, Output},
+    manifest::{FILE, Manifest},
+    package_manager::Manager,
+};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Serve {
+    Process {
+        command: Command,
+        /// The text that was found, to look for programs in.
+        line: String,
+        /// What it was found in.
+        why: &'static str,
+    },
+    /// The files in `dir`, below the application's root, after the build if there is one.
+    Static { dir: String, spa: bool, why: &'static str },
+}
+
+/// Files that are a server by their name.
+const SERVER_FILES: [&str; 9] =
+    ["server.js", "app.js", "index.js", "main.js", "server.mjs", "index.mjs", "src/server.js", "src/index.js", "src/app.js"];
+
+/// Programs that serve files while somebody writes them, and what a `start` script with one of them is therefore not.
+const DEVELOPMENT_SERVERS: [&str; 13] = [
+    "vite",
+    "react-scripts start",
+    "ng serve",
+    "vue-cli-service serve",
+    "gatsby develop",
+    "docusaurus start",
+    "parcel",
+    "webpack serve",
+    "webpack-dev-server",
+    "astro dev",
+    "eleventy --serve",
+    "ember serve",
+    "ionic serve",
+];
+
+/// The way to serve, or `None` when the tree does not tell.
+pub fn find(source: &Source, context: &Context, manifest: &Manifest, manager: &Manager) -> Option<Serve> {
+    if let Some(stated) = stated_start(source, context) {
+        let why = if stated.file.is_some() { "Procfile" } else { "the settings" };
+        return Some(Serve::Process { command: shell(&stated.command), line: stated.command, why });
+    }
+    let framework = framework::of(source, manifest);
+    let builds = manifest.script("build").is_some() || context.build_command.is_some();
+    if let Some(start) = manifest.script("start") {
+        let development = is_development_server(start);
+        match framework {
+            Some(framework) if development => {
+                if let Some(site) = built_site(source, manifest, &framework) {
+                    return Some(site);
+                }
+            }
+            _ => {}
+        }
+        return Some(Serve::Process { command: manager.start_script("start"), line: start.to_owned(), why: "scripts.start" });
+    }
+    if let Some(framework) = framework {
+        if let Some(site) = built_site(source, manifest, &framework) {
+            return Some(site);
+        }
+        if let Output::Server { start } = framework.output
+            && !start.is_empty()
+        {
+            return Some(Serve::Process { command: argv(start.iter().copied()), line: start.join(" "), why: "the framework" });
+        }
+    }
+    if let Some(serve) = server_file(source, manifest, manager) {
+        return Some(serve);
+    }
+    let built = ["dist", "build", "public", "out"].into_iter().find(|dir| builds && source.is_file(&format!("{dir}/index.html")));
+    if let Some(dir) = built {
+        return Some(Serve::Static { dir: dir.into(), spa: false, why: "index.html" });
+    }
+    bare_site(source)
+}
+
+/// `main`, or a file whose name says server.
+fn server_file(source: &Source, manifest: &Manifest, manager: &Manager) -> Option<Serve> {
+    let main = manifest.text(&["main"]).map(|main| main.trim_start_matches("./").to_owned());
+    let main = main.into_iter().flat_map(|main| [main.clone(), format!("{main}.js"), format!("{}/index.js", main.trim_end_matches('/'))]);
+    let bun = manager.kind == crate::package_manager::Kind::Bun;
+    let typescript = ["index.ts", "server.ts", "src/index.ts"].into_iter().filter(|_| bun).map(str::to_owned);
+    let file = main.chain(SERVER_FILES.map(str::to_owned)).chain(typescript).find(|file| source.is_file(file))?;
+    let program = if bun { "bun" } else { "node" };
+    Some(Serve::Process { command: argv([program, &file]), line: format!("{program} {file}"), why: "main" })
+}
+
+/// The site that a static framework's build makes.
+fn built_site(source: &Source, manifest: &Manifest, framework: &Framework) -> Option<Serve> {
+    let Output::Static { dir, spa } = framework.output else { return None };
+    let can_build = manifest.script("build").is_some() || !framework.build.is_empty();
+    can_build.then(|| Serve::Static {
+        dir: framework::output_dir(source, framework, dir, manifest.script("build").or(manifest.script("docs:build"))),
+        spa,
+        why: "the framework",
+    })
+}
+
+/// Files that are a site as they are.
+pub fn bare_site(source: &Source) -> Option<Serve> {
+    let dir = [".", "public", "dist", "static", "src"].into_iter().find(|dir| source.is_file(&format!("{dir}/index.html")))?;
+    Some(Serve::Static { dir: dir.into(), spa: false, why: "index.html" })
+}
+
+fn is_development_server(script: &str) -> bool {
+    let script = script.trim();
+    let program = first_word(script).unwrap_or_default();
+    DEVELOPMENT_SERVERS.iter().any(|known| match known.split_once(' ') {
+        Some(_) => script.contains(known),
+        None => program == *known,
+    })
+}
+
+pub fn nothing_to_start() -> Refusal {
+    refuse("NODE_NO_START", "Nothing says how the application is started: package.json has no `start` script and no `main` that exists, and there is no `server.js` or `index.html`.")
+        .at(FILE)
+        .fix("Add a `start` script to package.json, or a line `web: <command>` to a Procfile, or set the start command in the application's settings.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn development_servers_are_told_from_servers() {
+        for development in
+            ["vite", "vite --host", "react-scripts start", "NODE_ENV=x webpack-dev-server --open", "cross-env A=1 vite preview"]
+        {
+            assert!(is_development_server(development), "{development}");
+        }
+        for server in ["node server.js", "next start", "nest start", "NODE_ENV=production node ./vite-server.js"] {
+            assert!(!is_development_server(server), "{server}");
+        }
+    }
+}

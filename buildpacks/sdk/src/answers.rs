@@ -1,0 +1,90 @@
+//! Short ways to say what a buildpack says often.
+
+use crate::{Command, Context, Detected, Detection, Diagnostic, Level, Reason, Refusal};
+
+/// A refusal with nothing but its id and message; complete it with [`Refusal::at`], [`Refusal::line`] and [`Refusal::fix`].
+#[must_use]
+pub fn refuse(code: &str, message: impl Into<String>) -> Refusal {
+    Refusal { code: code.to_owned(), message: message.into(), file: None, line: None, fix: String::new() }
+}
+
+#[must_use]
+pub fn reason(file: &str, why: impl Into<String>) -> Reason {
+    Reason { file: file.to_owned(), key: None, why: why.into() }
+}
+
+#[must_use]
+pub fn info(code: &str, message: impl Into<String>, file: Option<&str>) -> Diagnostic {
+    Diagnostic { level: Level::Info, code: code.to_owned(), message: message.into(), file: file.map(str::to_owned), line: None }
+}
+
+#[must_use]
+pub fn warning(code: &str, message: impl Into<String>, file: Option<&str>) -> Diagnostic {
+    Diagnostic { level: Level::Warning, ..info(code, message, file) }
+}
+
+#[must_use]
+pub fn argv<I: Into<String>>(words: impl IntoIterator<Item = I>) -> Command {
+    Command::Argv(words.into_iter().map(Into::into).collect())
+}
+
+#[must_use]
+pub fn shell(line: impl Into<String>) -> Command {
+    Command::Shell(line.into())
+}
+
+/// Begins a detection of the tree that `context` names.
+#[must_use]
+pub fn detection(context: &Context) -> DetectionBuilder {
+    DetectionBuilder(Detection {
+        app_root: context.app_root.clone(),
+        score: 0,
+        framework: None,
+        package_manager: None,
+        reasons: Vec::new(),
+        provides: Vec::new(),
+        requires: Vec::new(),
+    })
+}
+
+#[derive(Debug, Clone)]
+pub struct DetectionBuilder(Detection);
+
+impl DetectionBuilder {
+    #[must_use]
+    pub fn score(mut self, score: u8) -> Self {
+        self.0.score = score;
+        self
+    }
+
+    #[must_use]
+    pub fn framework(mut self, name: Option<impl Into<String>>) -> Self {
+        self.0.framework = name.map(Into::into);
+        self
+    }
+
+    #[must_use]
+    pub fn package_manager(mut self, name: Option<impl Into<String>>) -> Self {
+        self.0.package_manager = name.map(Into::into);
+        self
+    }
+
+    #[must_use]
+    pub fn because(mut self, file: &str, why: impl Into<String>) -> Self {
+        self.0.reasons.push(reason(file, why));
+        self
+    }
+
+    /// Because of one key of a file.
+    #[must_use]
+    pub fn because_key(mut self, file: &str, key: &str, why: impl Into<String>) -> Self {
+        self.0.reasons.push(Reason { key: Some(key.to_owned()), ..reason(file, why) });
+        self
+    }
+}
+
+impl From<DetectionBuilder> for Detected {
+    fn from(builder: DetectionBuilder) -> Self {
+        Self::Yes(builder.0)
+    }
+}

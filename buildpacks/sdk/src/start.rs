@@ -1,0 +1,21 @@
+//! How the customer said that the application starts, which goes before anything a buildpack finds.
+
+use crate::{Context, Source, procfile};
+
+/// A start command in the customer's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatedStart {
+    pub command: String,
+    /// The file that states it; `None`: the application's settings.
+    pub file: Option<&'static str>,
+}
+
+/// The settings' start command, else the Procfile's `web` line.
+#[must_use]
+pub fn stated_start(source: &Source, context: &Context) -> Option<StatedStart> {
+    if let Some(command) = context.start_command.as_deref().map(str::trim).filter(|command| !command.is_empty()) {
+        return Some(StatedStart { command: command.to_owned(), file: None });
+    }
+    let command = procfile::web(&source.peek("Procfile")?)?;
+    Some(StatedStart { command, file: Some("Procfile") })
+}
