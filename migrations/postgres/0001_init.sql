@@ -6,7 +6,7 @@ CREATE TABLE users (
     id UUID NOT NULL PRIMARY KEY,
     email TEXT NOT NULL UNIQUE CHECK (email = lower(email)),
     name TEXT NULL,
-    password_hash TEXT NOT NULL,
+    password_hash TEXT NULL,
     platform_admin BOOLEAN NOT NULL,
     created_at TIMESTAMPTZ NOT NULL,
     updated_at TIMESTAMPTZ NOT NULL

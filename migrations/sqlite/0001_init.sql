@@ -6,7 +6,7 @@ CREATE TABLE users (
     id BLOB NOT NULL PRIMARY KEY,
     email TEXT NOT NULL UNIQUE CHECK (email = lower(email)),
     name TEXT NULL,
-    password_hash TEXT NOT NULL,
+    password_hash TEXT NULL,
     platform_admin INTEGER NOT NULL,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL

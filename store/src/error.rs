@@ -10,6 +10,9 @@ pub enum StoreError {
     /// A row that this one refers to does not exist, or a row is still referred to.
     #[error("a row that is referred to does not exist, or a row to be removed is still in use")]
     Reference,
+    /// The row is gone, or somebody else changed it since it was read.
+    #[error("the row was changed by somebody else meanwhile")]
+    Stale,
     /// A check or not-null constraint refused a value: a rule was not enforced above.
     #[error("the database refused a value: {0}")]
     Refused(String),

@@ -25,19 +25,37 @@ mod error;
 #[macro_use]
 mod macros;
 mod page;
+mod scope;
 mod sql;
 mod tx;
 mod words;
 
+pub mod api_tokens;
+pub mod applications;
 pub mod build_logs;
 pub mod deployments;
 pub mod enrollment_tokens;
+pub mod events;
+pub mod idempotency;
 pub mod instances;
+pub mod ledger;
+pub mod memberships;
 pub mod nodes;
 pub mod operations;
+pub mod organizations;
+pub mod plans;
+pub mod platform_secrets;
+pub mod plugins;
+pub mod regions;
 pub mod releases;
 pub mod routes;
+pub mod runtimes;
+pub mod sessions;
 pub mod tasks;
+pub mod uploads;
+pub mod usage;
+pub mod users;
+pub mod variables;
 
 pub use bind::Bind;
 pub use column::{Column, FromRow, Raw, RowRef, column};

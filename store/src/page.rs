@@ -4,7 +4,7 @@ use data_encoding::BASE64URL_NOPAD;
 use slipway_model::Timestamp;
 use uuid::Uuid;
 
-use crate::{FromRow, Sql, StoreError, Tx, Value};
+use crate::{FromRow, Sql, StoreError, Tx};
 
 /// The place of a row in a list: its time, and its id among those of the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,15 +133,12 @@ impl Tx {
         let (beyond, short_of) = if ascending { (">", "<") } else { ("<", ">") };
         for (cursor, comparison) in [(page.after, beyond), (page.before, short_of)] {
             if let Some(Cursor { at, id }) = cursor {
-                sql = sql
-                    .push_with(&format!(" AND (created_at, id) {comparison} (?, ?)"), vec![Value::Time(Some(at)), Value::Uuid(Some(id))]);
+                sql = sql.number(&format!(" AND (created_at, id) {comparison} (?, ?)")).bind(at).bind(id);
             }
         }
+        let order = if ascending == page.from_end { " ORDER BY created_at DESC, id DESC" } else { " ORDER BY created_at, id" };
         // One row more than wanted tells whether there are more.
-        let direction = if ascending == page.from_end { "DESC" } else { "ASC" };
-        let limit = Value::Integer(Some(i64::from(page.size) + 1));
-        sql = sql.push_with(&format!(" ORDER BY created_at {direction}, id {direction} LIMIT ?"), vec![limit]);
-        let mut items = self.fetch_all(sql).await?;
+        let mut items = self.fetch_all(sql.push(order).limit(i64::from(page.size) + 1)).await?;
         let size = usize::try_from(page.size).unwrap_or(usize::MAX);
         let more = items.len() > size;
         items.truncate(size);

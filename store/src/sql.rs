@@ -76,16 +76,27 @@ impl Sql {
         }
     }
 
-    /// Adds text with one value, which stands where `?` is.
-    pub(crate) fn push_with(mut self, text: &str, values: Vec<Value>) -> Self {
+    /// ` AND condition`, with a `?` for each value.
+    #[must_use]
+    pub fn and<T: Bind>(self, condition: &'static str, values: impl IntoIterator<Item = T>) -> Self {
+        values.into_iter().fold(self.push(" AND ").number(condition), Self::bind)
+    }
+
+    /// ` LIMIT most`.
+    #[must_use]
+    pub fn limit(self, most: i64) -> Self {
+        self.number(" LIMIT ?").bind(most)
+    }
+
+    /// Adds text of our own making, in which each `?` becomes the placeholder of a value to be bound next.
+    pub(crate) fn number(mut self, text: &str) -> Self {
+        self.constant = false;
         for (index, part) in text.split('?').enumerate() {
             if index > 0 {
                 self.text.push_str(&format!("${}", self.values.len() + index));
             }
             self.text.push_str(part);
         }
-        self.values.extend(values);
-        self.constant = false;
         self
     }
 

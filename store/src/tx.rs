@@ -104,6 +104,16 @@ impl Tx {
         }
     }
 
+    /// What to end a `SELECT` with that keeps others from the rows until the transaction ends. On SQLite there is no other writer
+    /// anyway.
+    #[must_use]
+    pub const fn row_lock(&self) -> &'static str {
+        match self.engine() {
+            Engine::Sqlite => "",
+            Engine::Postgres => " FOR UPDATE",
+        }
+    }
+
     /// # Errors
     /// Those of the database. Nothing was written, save when [`StoreError::Busy`] hides that the answer was lost.
     pub async fn commit(self) -> Result<(), StoreError> {

@@ -1,0 +1,69 @@
+//! Tokens for programs. Of a token only its first characters and its digest are kept.
+
+use slipway_model::{ApiTokenId, OrganizationId, Sha256Digest, Timestamp, UserId};
+
+use crate::{Cursor, Listed, StoreError, Tx};
+
+row! {
+    pub struct ApiToken {
+        pub id: ApiTokenId,
+        pub user_id: UserId,
+        /// `None`: it opens every organization that its owner belongs to.
+        pub organization_id: Option<OrganizationId>,
+        pub name: String,
+        pub prefix: String,
+        pub expires_at: Option<Timestamp>,
+        pub last_used_at: Option<Timestamp>,
+        pub created_at: Timestamp,
+        pub revoked_at: Option<Timestamp>,
+    }
+}
+
+impl Listed for ApiToken {
+    fn cursor(&self) -> Cursor {
+        Cursor { at: self.created_at, id: self.id.uuid() }
+    }
+}
+
+pub async fn insert(tx: &mut Tx, token: &ApiToken, digest: Sha256Digest) -> Result<(), StoreError> {
+    execute!(
+        tx,
+        "INSERT INTO api_tokens (id, user_id, organization_id, name, prefix, token_digest, expires_at, last_used_at, created_at, revoked_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        token.id,
+        token.user_id,
+        token.organization_id,
+        &token.name,
+        &token.prefix,
+        digest.as_bytes(),
+        token.expires_at,
+        token.last_used_at,
+        token.created_at,
+        token.revoked_at
+    )
+    .map(drop)
+}
+
+/// Also ended ones: whether it still holds is the caller's to see.
+pub async fn find(tx: &mut Tx, id: ApiTokenId) -> Result<Option<ApiToken>, StoreError> {
+    fetch_optional!(tx, "SELECT * FROM api_tokens WHERE id = $1", id)
+}
+
+/// Also ended ones: whether it still holds is the caller's to see.
+pub async fn by_digest(tx: &mut Tx, digest: Sha256Digest) -> Result<Option<ApiToken>, StoreError> {
+    fetch_optional!(tx, "SELECT * FROM api_tokens WHERE token_digest = $1", digest.as_bytes())
+}
+
+/// Those that were not revoked, newest first.
+pub async fn of_user(tx: &mut Tx, user: UserId) -> Result<Vec<ApiToken>, StoreError> {
+    fetch_all!(tx, "SELECT * FROM api_tokens WHERE user_id = $1 AND revoked_at IS NULL ORDER BY created_at DESC, id DESC", user)
+}
+
+pub async fn used(tx: &mut Tx, id: ApiTokenId, now: Timestamp) -> Result<(), StoreError> {
+    execute!(tx, "UPDATE api_tokens SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)", id, now).map(drop)
+}
+
+/// `false`: it had ended before.
+pub async fn revoke(tx: &mut Tx, id: ApiTokenId, now: Timestamp) -> Result<bool, StoreError> {
+    execute!(tx, "UPDATE api_tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL", id, now).map(|rows| rows == 1)
+}

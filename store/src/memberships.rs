@@ -1,0 +1,62 @@
+//! Who belongs to which organization, as what.
+
+use slipway_model::{MembershipId, OrganizationId, Role, Timestamp, UserId, Viewer};
+
+use crate::{StoreError, Tx};
+
+row! {
+    pub struct Membership {
+        pub id: MembershipId,
+        pub organization_id: OrganizationId,
+        pub user_id: UserId,
+        pub role: Role,
+        pub created_at: Timestamp,
+    }
+}
+
+/// Takes no viewer: the founder does not belong yet. Whoever adds others to an organization has been asked for their role in it.
+/// [`StoreError::Conflict`] when the person belongs there already.
+pub async fn insert(tx: &mut Tx, membership: &Membership) -> Result<(), StoreError> {
+    execute!(
+        tx,
+        "INSERT INTO memberships (id, organization_id, user_id, role, created_at) VALUES ($1, $2, $3, $4, $5)",
+        membership.id,
+        membership.organization_id,
+        membership.user_id,
+        membership.role,
+        membership.created_at
+    )
+    .map(drop)
+}
+
+/// Takes no viewer: this is what makes one.
+pub async fn of_user(tx: &mut Tx, user: UserId) -> Result<Vec<Membership>, StoreError> {
+    fetch_all!(tx, "SELECT * FROM memberships WHERE user_id = $1 ORDER BY created_at, id", user)
+}
+
+pub async fn find(tx: &mut Tx, viewer: &Viewer, id: MembershipId) -> Result<Option<Membership>, StoreError> {
+    fetch_optional!(tx, sql!("SELECT * FROM memberships WHERE id = $1", id).within("organization_id", viewer))
+}
+
+/// Those who have been there longest first.
+pub async fn of_organization(tx: &mut Tx, viewer: &Viewer, organization: OrganizationId) -> Result<Vec<Membership>, StoreError> {
+    let sql = sql!("SELECT * FROM memberships WHERE organization_id = $1", organization).within("organization_id", viewer);
+    fetch_all!(tx, sql.push(" ORDER BY created_at, id"))
+}
+
+/// `false`: there is none that the viewer may see.
+pub async fn set_role(tx: &mut Tx, viewer: &Viewer, id: MembershipId, role: Role) -> Result<bool, StoreError> {
+    let sql = sql!("UPDATE memberships SET role = $2 WHERE id = $1", id, role).within("organization_id", viewer);
+    execute!(tx, sql).map(|rows| rows == 1)
+}
+
+/// `false`: there is none that the viewer may see.
+pub async fn delete(tx: &mut Tx, viewer: &Viewer, id: MembershipId) -> Result<bool, StoreError> {
+    execute!(tx, sql!("DELETE FROM memberships WHERE id = $1", id).within("organization_id", viewer)).map(|rows| rows == 1)
+}
+
+/// How many hold a role. Whoever must leave one owner holds [`lock`](crate::organizations::lock) meanwhile.
+pub async fn count(tx: &mut Tx, viewer: &Viewer, organization: OrganizationId, role: Role) -> Result<i64, StoreError> {
+    let sql = sql!("SELECT COUNT(*) FROM memberships WHERE organization_id = $1 AND role = $2", organization, role);
+    fetch_one!(tx, sql.within("organization_id", viewer)).map(|(count,)| count)
+}

@@ -1,0 +1,66 @@
+//! Organizations: who owns applications. An organization is visible to its members.
+
+use std::collections::HashMap;
+
+use slipway_model::{DisplayName, OrganizationId, Slug, Timestamp, Viewer};
+
+use crate::{Cursor, Listed, Order, Page, Slice, StoreError, Tx};
+
+row! {
+    pub struct Organization {
+        pub id: OrganizationId,
+        pub slug: Slug,
+        pub name: DisplayName,
+        pub created_at: Timestamp,
+    }
+}
+
+impl Listed for Organization {
+    fn cursor(&self) -> Cursor {
+        Cursor { at: self.created_at, id: self.id.uuid() }
+    }
+}
+
+/// Takes no viewer: nobody belongs to it yet. [`StoreError::Conflict`] when the slug is taken.
+pub async fn insert(tx: &mut Tx, organization: &Organization) -> Result<(), StoreError> {
+    execute!(
+        tx,
+        "INSERT INTO organizations (id, slug, name, created_at) VALUES ($1, $2, $3, $4)",
+        organization.id,
+        &organization.slug,
+        &organization.name,
+        organization.created_at
+    )
+    .map(drop)
+}
+
+pub async fn find(tx: &mut Tx, viewer: &Viewer, id: OrganizationId) -> Result<Option<Organization>, StoreError> {
+    fetch_optional!(tx, sql!("SELECT * FROM organizations WHERE id = $1", id).within("id", viewer))
+}
+
+/// Finds it and keeps others from doing so until the transaction ends: for what is counted and then changed.
+pub async fn lock(tx: &mut Tx, viewer: &Viewer, id: OrganizationId) -> Result<Option<Organization>, StoreError> {
+    let lock = tx.row_lock();
+    fetch_optional!(tx, sql!("SELECT * FROM organizations WHERE id = $1", id).within("id", viewer).push(lock))
+}
+
+pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[OrganizationId]) -> Result<HashMap<OrganizationId, Organization>, StoreError> {
+    let sql = sql!("SELECT * FROM organizations WHERE 1 = 1").any("id", ids.iter().copied()).within("id", viewer);
+    let rows: Vec<Organization> = fetch_all!(tx, sql)?;
+    Ok(rows.into_iter().map(|organization| (organization.id, organization)).collect())
+}
+
+pub async fn by_slug(tx: &mut Tx, viewer: &Viewer, slug: &Slug) -> Result<Option<Organization>, StoreError> {
+    fetch_optional!(tx, sql!("SELECT * FROM organizations WHERE slug = $1", slug).within("id", viewer))
+}
+
+/// Newest first.
+pub async fn list(tx: &mut Tx, viewer: &Viewer, page: &Page) -> Result<Slice<Organization>, StoreError> {
+    tx.fetch_slice(sql!("SELECT * FROM organizations WHERE 1 = 1").within("id", viewer), page, Order::NewestFirst).await
+}
+
+/// Its slug and name. `false`: there is none that the viewer may see.
+pub async fn update(tx: &mut Tx, viewer: &Viewer, organization: &Organization) -> Result<bool, StoreError> {
+    let sql = sql!("UPDATE organizations SET slug = $2, name = $3 WHERE id = $1", organization.id, &organization.slug, &organization.name);
+    execute!(tx, sql.within("id", viewer)).map(|rows| rows == 1)
+}
