@@ -1,17 +1,28 @@
-//! The php buildpack.
+//! The buildpack for PHP applications: Composer, and Apache without root on `$PORT`.
+//!
+//! [`composer`] reads the manifest, [`site`] finds the document root and the framework, [`apache`] writes the server's
+//! configuration, [`assets`] plans what a `package.json` beside it builds, and [`steps`] writes it all down.
 
-use slipway_buildpack_sdk::{Buildpack, Context, Detected, Detection, Fragment, Refusal, Source, export_buildpack, refuse};
+mod apache;
+mod assets;
+mod composer;
+mod detect;
+mod extensions;
+mod site;
+mod steps;
+
+use slipway_buildpack_sdk::{Buildpack, Context, Detected, Detection, Fragment, Refusal, Source, export_buildpack};
 
 #[derive(Debug, Clone, Copy)]
 pub struct Php;
 
 impl Buildpack for Php {
-    fn detect(&self, _source: &Source, _context: &Context) -> Detected {
-        Detected::No(Vec::new())
+    fn detect(&self, source: &Source, context: &Context) -> Detected {
+        detect::detect(source, context)
     }
 
-    fn plan(&self, _source: &Source, _context: &Context, _detection: &Detection) -> Result<Fragment, Refusal> {
-        Err(refuse("NOT_MINE", "not mine"))
+    fn plan(&self, source: &Source, context: &Context, _detection: &Detection) -> Result<Fragment, Refusal> {
+        steps::plan(source, context, composer::load(source)?.as_ref())
     }
 }
 

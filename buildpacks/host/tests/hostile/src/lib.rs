@@ -7,7 +7,8 @@ use slipway_buildpack_sdk::{
     refuse,
 };
 
-struct Hostile;
+#[derive(Debug)]
+pub struct Hostile;
 
 impl Buildpack for Hostile {
     fn detect(&self, source: &Source, context: &Context) -> Detected {

@@ -1,0 +1,189 @@
+//! The plan: extensions, Composer's packages, assets, and the image.
+
+use slipway_buildpack_sdk::{
+    Base, Cache, Command, Context, Diagnostic, Fragment, Health, HealthBasis, Image, Input, Layer, Port, Probe, Process, ProcessKind,
+    Refusal, Run, Source, Step, Tool, argv, shell, stated_start, warning,
+};
+
+use crate::{
+    apache, assets,
+    composer::{self, Composer},
+    extensions, site,
+};
+
+const APP: &str = "/app";
+const USER: &str = "1000:1000";
+const CACHE: &str = "composer";
+
+pub fn plan(source: &Source, context: &Context, composer: Option<&Composer>) -> Result<Fragment, Refusal> {
+    let framework = site::framework(source, composer);
+    let mut diagnostics = Vec::new();
+    let mut fragment = Fragment { tools: vec![composer::php_version(source, composer)?], ..Fragment::default() };
+
+    let wanted = extensions::wanted(composer, framework);
+    let php = if wanted.is_empty() {
+        Base::Tool("php".into())
+    } else {
+        fragment.steps.push(extensions::step(Base::Tool("php".into()), &wanted));
+        Base::Step("php".into())
+    };
+    if let Some(composer) = composer {
+        for name in extensions::unknown(composer) {
+            let message = format!("The extension `{name}` is required, but neither is in the image nor can be added here.");
+            diagnostics.push(warning("PHP_EXTENSION_UNKNOWN", message, Some(composer::FILE)));
+        }
+    }
+
+    let packaged = composer.filter(|composer| composer.has_packages());
+    let mut code = None;
+    if let Some(composer) = packaged {
+        install(&mut fragment, source, composer, &php, framework, &mut diagnostics);
+        code = Some("build");
+    }
+    let assets = assets::plan(source, packaged.map(|_| "install"));
+    let stated = stated_start(source, context);
+    let site = site::find(source, framework);
+    if let Some(command) = context.build_command.as_deref().map(str::trim).filter(|command| !command.is_empty()) {
+        custom_build(&mut fragment, &php, code, command);
+        code = Some("custom");
+    }
+
+    let mut layers = vec![match code {
+        Some(step) => Layer { origin: step.into(), path: APP.into(), dest: APP.into(), include: vec![], exclude: vec![] },
+        None => Layer { origin: "source".into(), path: ".".into(), dest: APP.into(), include: vec![], exclude: not_source() },
+    }];
+    if let (Some(assets), Some(root)) = (assets, site.as_ref().map(|site| site.root.as_str()).filter(|root| *root != ".")) {
+        let built = format!("{APP}/{root}");
+        layers.push(Layer { origin: assets.step.id.clone(), path: built.clone(), dest: built, include: vec![], exclude: vec![] });
+        fragment.tools.push(assets.tool);
+        fragment.caches.push(assets.cache);
+        fragment.steps.push(assets.step);
+    }
+
+    let mut env = apache::env();
+    let (command, files) = match (&stated, &site) {
+        (Some(stated), site) => (shell(&stated.command), site.iter().map(apache::config).collect()),
+        (None, Some(site)) => (apache::command(), vec![apache::config(site)]),
+        (None, None) => return Err(site::nothing_to_serve()),
+    };
+    env.extend(framework_env(framework));
+    fragment.image = Some(Image { base: php, packages: vec![], layers, files, env, workdir: APP.into(), user: USER.into() });
+    fragment.processes = vec![process("web", ProcessKind::Web, command, true)];
+    if framework == Some("laravel") {
+        let migrate = argv(["php", "artisan", "migrate", "--force"]);
+        fragment.processes.push(process("release", ProcessKind::Release, migrate, false));
+    }
+    fragment.ports = vec![Port { name: "http".into(), env: "PORT".into(), default: 8080 }];
+    fragment.health = Some(Health { probe: Probe::Tcp, grace_seconds: 30, basis: HealthBasis::Guessed });
+    fragment.diagnostics = diagnostics;
+    Ok(fragment)
+}
+
+fn process(name: &str, kind: ProcessKind, command: Command, is_default: bool) -> Process {
+    Process { name: name.into(), kind, command, env: vec![], is_default }
+}
+
+fn not_source() -> Vec<String> {
+    [".git", "vendor", "**/node_modules"].map(str::to_owned).to_vec()
+}
+
+fn framework_env(framework: Option<&str>) -> Vec<(String, String)> {
+    let pairs: &[(&str, &str)] = match framework {
+        Some("laravel" | "lumen") => &[("APP_ENV", "production"), ("LOG_CHANNEL", "stderr")],
+        Some("symfony") => &[("APP_ENV", "prod"), ("APP_DEBUG", "0")],
+        _ => &[],
+    };
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Packages by the manifests alone; then, with the source, the class map and what frameworks prepare.
+fn install(
+    fragment: &mut Fragment,
+    source: &Source,
+    composer: &Composer,
+    php: &Base,
+    framework: Option<&str>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let mut env: Vec<(String, String)> =
+        [("COMPOSER_ALLOW_SUPERUSER", "1"), ("COMPOSER_CACHE_DIR", "/root/.cache/composer"), ("COMPOSER_NO_INTERACTION", "1")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec();
+    if !source.is_file("composer.lock") {
+        let message = "There is no composer.lock: every build may install other versions. Commit the one that `composer install` writes.";
+        diagnostics.push(warning("PHP_NO_LOCKFILE", message, Some(composer::FILE)));
+    }
+    fragment.tools.push(Tool { name: "composer".into(), constraint: "2".into(), source: String::new(), is_default: true });
+    fragment.caches.push(Cache { id: CACHE.into(), path: "/root/.cache/composer".into(), shared: true });
+    fragment.steps.push(Step {
+        id: "composer".into(),
+        base: Base::Tool("composer".into()),
+        inputs: vec![],
+        files: vec![],
+        run: vec![],
+        caches: vec![],
+        secrets: vec![],
+        packages: vec![],
+    });
+    let program =
+        Input { origin: "composer".into(), include: vec!["/usr/bin/composer".into()], exclude: vec![], dest: "/usr/local/bin".into() };
+    let manifests: Vec<String> = if composer.has_path_repositories() {
+        vec![]
+    } else {
+        ["composer.json", "composer.lock", "symfony.lock", "auth.json"]
+            .into_iter()
+            .filter(|file| source.is_file(file))
+            .map(str::to_owned)
+            .collect()
+    };
+    let run = |words: &[&str], env: &[(String, String)]| Run {
+        command: argv(words.iter().copied()),
+        cwd: APP.into(),
+        env: env.to_vec(),
+        network: true,
+    };
+    fragment.steps.push(Step {
+        id: "install".into(),
+        base: php.clone(),
+        inputs: vec![program, Input { origin: "source".into(), include: manifests, exclude: not_source(), dest: APP.into() }],
+        files: vec![],
+        run: vec![run(&["composer", "install", "--no-dev", "--prefer-dist", "--no-progress", "--no-scripts", "--no-autoloader"], &env)],
+        caches: vec![CACHE.into()],
+        secrets: vec![],
+        // Composer unpacks archives with unzip and fetches the rest with git.
+        packages: ["ca-certificates", "git", "unzip"].map(str::to_owned).to_vec(),
+    });
+    env.extend(framework_env(framework));
+    let mut commands = vec![run(&["composer", "dump-autoload", "--no-dev", "--optimize"], &env)];
+    if framework == Some("symfony") && composer.has_script("auto-scripts") {
+        commands.push(run(&["composer", "run-script", "--no-dev", "auto-scripts"], &env));
+    }
+    fragment.steps.push(Step {
+        id: "build".into(),
+        base: Base::Step("install".into()),
+        inputs: vec![Input { origin: "source".into(), include: vec![], exclude: not_source(), dest: APP.into() }],
+        files: vec![],
+        run: commands,
+        caches: vec![CACHE.into()],
+        secrets: vec![],
+        packages: vec![],
+    });
+}
+
+/// The customer's own build command, after everything else.
+fn custom_build(fragment: &mut Fragment, php: &Base, code: Option<&str>, command: &str) {
+    let inputs = match code {
+        Some(_) => vec![],
+        None => vec![Input { origin: "source".into(), include: vec![], exclude: not_source(), dest: APP.into() }],
+    };
+    fragment.steps.push(Step {
+        id: "custom".into(),
+        base: code.map_or_else(|| php.clone(), |step| Base::Step(step.to_owned())),
+        inputs,
+        files: vec![],
+        run: vec![Run { command: shell(command), cwd: APP.into(), env: vec![], network: true }],
+        caches: vec![],
+        secrets: vec![],
+        packages: vec![],
+    });
+}
