@@ -29,6 +29,9 @@ pub struct LowerOptions {
     /// Names of the customer's build variables. Every command of every step sees them in its environment, by way of
     /// BuildKit's secrets of the same ids; the image and the log do not.
     pub secrets: Vec<String>,
+    /// Changes when a value of the build variables does, and tells nothing of it: a keyed hash. BuildKit's cache does not look at
+    /// secrets, so without this a changed value would leave the steps as they were.
+    pub secrets_fingerprint: Option<String>,
     /// A file of certificates in PEM form that commands of build steps trust in addition, and the image does not keep.
     pub ca_bundle: Option<PathBuf>,
 }

@@ -53,6 +53,9 @@ fn write_step(step: &Step, fragment: &Fragment, lock: &Lock, source: &Listing, l
             format!("type=cache,id={}-{},target={},sharing={sharing}", lines.options.scope, cache.id, cache.path)
         })
         .collect();
+    if let Some(fingerprint) = &lines.options.secrets_fingerprint {
+        lines.line(format!("ARG SLIPWAY_BUILD_VARIABLES={fingerprint}"));
+    }
     let mut cwd = None;
     for run in &step.run {
         if cwd != Some(&run.cwd) {

@@ -144,6 +144,10 @@ fn build_variables_and_certificates_are_mounted_and_never_written() {
     );
     let image = lowered.dockerfile.rsplit("FROM ").next().unwrap();
     assert!(!image.contains("NPM_TOKEN") && !image.contains("ca.pem"), "{image}");
+    let of = |fingerprint: &str| LowerOptions { secrets_fingerprint: Some(fingerprint.into()), ..options.clone() };
+    let (one, other) = (lower(&node(), &lock(), &tree(), &of("1a")).unwrap(), lower(&node(), &lock(), &tree(), &of("2b")).unwrap());
+    assert!(one.dockerfile.contains("ARG SLIPWAY_BUILD_VARIABLES=1a\n") && one != other, "{}", one.dockerfile);
+    assert!(!one.dockerfile.rsplit("FROM ").next().unwrap().contains("ARG"));
     assert_eq!(lowered.context[0].from, ContextSource::File("/etc/extra.pem".into()));
 }
 
