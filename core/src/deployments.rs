@@ -1,0 +1,523 @@
+//! Deployments: asking for one, calling one off, and going back to an earlier one.
+
+use serde::{Deserialize, Serialize};
+use slipway_model::{
+    ApplicationId, DeploymentId, ImageRef, ImageSource, OrganizationId, ReleaseId, Role, Sha256Digest, Source, UploadId, Viewer,
+    state::{ApplicationStatus, DeploymentStatus, DeploymentTrigger, OperationKind, OperationStatus},
+};
+use slipway_protocol::{SourceSpec, TaskFailure};
+use slipway_store::{
+    Page, Slice, Tx,
+    applications::{self, Application},
+    build_logs::{self, BuildLogLine},
+    deployments::{self, Deployment, DeploymentStep},
+    idempotency::{self, Request, Seen},
+    instances::{self, Instance},
+    operations as queue, releases as stored, runtimes, uploads,
+};
+
+use crate::{
+    Platform,
+    applications::require,
+    changes::Changed,
+    error::{Error, Result, UserError, UserErrorCode},
+    events,
+    operations::{self, NewOperation, Origin, Payload},
+    rollout,
+};
+
+use queue::Operation;
+
+/// The runtime that stands for Dockerfiles and ready images: switched off, neither is taken (R2.4).
+const IMAGE_RUNTIME: &str = "docker";
+const LONGEST_KEY: usize = 200;
+/// Of the lines that are shown beside a failure.
+const LAST_LINES: usize = 50;
+
+/// What a deployment deploys, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum DeploymentSource {
+    Code(SourceSpec),
+    Image(ImageSource),
+}
+
+/// What is to be deployed, where that is not the application's own source as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeploySource {
+    Upload(UploadId),
+    /// A full commit id of the application's repository.
+    Commit(String),
+    Image(ImageRef),
+}
+
+#[derive(Debug, Clone)]
+pub struct DeployRequest {
+    pub application: ApplicationId,
+    /// `None`: the newest of the application's source.
+    pub source: Option<DeploySource>,
+    /// The same key and input within a day give the same deployment.
+    pub idempotency_key: Option<String>,
+    pub trigger: DeploymentTrigger,
+}
+
+/// Asks for a deployment. It is recorded with its operation before this answers (R7).
+///
+/// # Errors
+/// Refusals of the input, and of the application's state.
+pub async fn request(p: &Platform, viewer: &Viewer, request: DeployRequest) -> Result<(Deployment, Operation)> {
+    let mut tx = p.db.begin().await?;
+    let application = editable(&mut tx, viewer, request.application, "id").await?;
+    let id = DeploymentId::new(&*p.clock);
+    let input = format!("{}\n{:?}", application.id, request.source);
+    if let Some(before) = repeated(&mut tx, p, viewer, &application, "applicationDeploy", request.idempotency_key, &input, id).await? {
+        return Ok(before);
+    }
+    let source = source(&mut tx, p, viewer, &application, request.source).await?;
+    let origin = match source {
+        DeploymentSource::Code(_) => Origin::Source,
+        DeploymentSource::Image(_) => Origin::Image,
+    };
+    let new = New { id, source, origin, trigger: request.trigger, release: None, rollback_of: None };
+    start(p, tx, viewer, &application, new).await
+}
+
+/// Deploys again what a deployment deployed, with the application's settings as they are now.
+///
+/// # Errors
+/// As [`request`].
+pub async fn redeploy(p: &Platform, viewer: &Viewer, id: DeploymentId, key: Option<String>) -> Result<(Deployment, Operation)> {
+    again(p, viewer, id, key, DeploymentTrigger::Redeploy).await
+}
+
+/// Deploys the application's present source again because its variables have changed (R9.5). `None`: it was never deployed, so
+/// that there is nothing to change.
+///
+/// # Errors
+/// As [`request`].
+pub async fn redeploy_for_variables(p: &Platform, viewer: &Viewer, application: ApplicationId) -> Result<Option<(Deployment, Operation)>> {
+    let row = applications::find(&mut p.db.read().await?, viewer, application).await?;
+    let row = row.ok_or_else(|| UserError::not_found("id", "application"))?;
+    match row.current_deployment_id.filter(|_| row.current_release_id.is_some()) {
+        Some(current) => again(p, viewer, current, None, DeploymentTrigger::EnvChange).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn again(
+    p: &Platform,
+    viewer: &Viewer,
+    id: DeploymentId,
+    key: Option<String>,
+    trigger: DeploymentTrigger,
+) -> Result<(Deployment, Operation)> {
+    let mut tx = p.db.begin().await?;
+    let earlier = visible(&mut tx, viewer, id).await?;
+    let application = editable(&mut tx, viewer, earlier.application_id, "id").await?;
+    let new_id = DeploymentId::new(&*p.clock);
+    if let Some(before) = repeated(&mut tx, p, viewer, &application, "deploymentRedeploy", key, &id.to_string(), new_id).await? {
+        return Ok(before);
+    }
+    let source = match read_source(&earlier)? {
+        DeploymentSource::Code(SourceSpec::Git { url, branch, commit }) => {
+            DeploymentSource::Code(SourceSpec::Git { url, branch, commit: earlier.commit_sha.clone().or(commit) })
+        }
+        other => other,
+    };
+    let origin = if matches!(source, DeploymentSource::Image(_)) { Origin::Image } else { Origin::Source };
+    let new = New { id: new_id, source, origin, trigger, release: None, rollback_of: None };
+    start(p, tx, viewer, &application, new).await
+}
+
+/// Goes back to what a deployment brought: the same image and the same variables, without a build.
+///
+/// # Errors
+/// It never became live, or its image is not kept any more.
+pub async fn rollback(p: &Platform, viewer: &Viewer, id: DeploymentId, key: Option<String>) -> Result<(Deployment, Operation)> {
+    let mut tx = p.db.begin().await?;
+    let earlier = visible(&mut tx, viewer, id).await?;
+    let application = editable(&mut tx, viewer, earlier.application_id, "id").await?;
+    let new_id = DeploymentId::new(&*p.clock);
+    if let Some(before) = repeated(&mut tx, p, viewer, &application, "deploymentRollback", key, &id.to_string(), new_id).await? {
+        return Ok(before);
+    }
+    let release = earlier.release_id.filter(|_| can_rollback(&earlier));
+    let release = release.ok_or_else(|| UserError::invalid_state("That deployment was never live, so there is nothing to return to."))?;
+    let kept = stored::newest(&mut tx, application.id, crate::releases::KEPT).await?;
+    if !kept.iter().any(|kept| kept.id == release) && application.current_release_id != Some(release) {
+        let message = format!("Only the last {} releases are kept; this one is older. Deploy its commit again.", crate::releases::KEPT);
+        return Err(UserError::invalid_state(message).into());
+    }
+    let new = New {
+        id: new_id,
+        source: read_source(&earlier)?,
+        origin: Origin::Release,
+        trigger: DeploymentTrigger::Rollback,
+        release: Some(release),
+        rollback_of: Some(earlier.id),
+    };
+    let commit = (earlier.commit_sha.clone(), earlier.commit_message.clone());
+    start_at(p, tx, viewer, &application, new, commit).await
+}
+
+/// Calls a deployment off, and takes away what it has brought. Once the route is being switched it is too late.
+///
+/// # Errors
+/// It has ended, or its switch has begun.
+pub async fn cancel(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<Deployment> {
+    let mut tx = p.db.begin().await?;
+    let seen = visible(&mut tx, viewer, id).await?;
+    let application = editable(&mut tx, viewer, seen.application_id, "id").await?;
+    let operation = queue::of_deployment(&mut tx, &Viewer::Platform, id).await?;
+    let failure = TaskFailure::new(rollout::CANCELED, "The deployment was canceled.");
+    let operation = operation.filter(|operation| !operation.status.is_terminal());
+    let Some(operation) = operation else { return Err(too_late(&seen).into()) };
+    // From here on its worker writes nothing more.
+    let is_ended = queue::end(&mut tx, operation.id, OperationStatus::Canceled, Some(&failure.message), p.now()).await?;
+    let now = visible(&mut tx, viewer, id).await?;
+    if !is_ended || !can_cancel(&now) {
+        return Err(too_late(&now).into());
+    }
+    let operation = queue::find(&mut tx, &Viewer::Platform, operation.id).await?.ok_or(Error::NotFound)?;
+    let (mut tx, nodes) = operations::abandon(p, tx, operation, application, DeploymentStatus::Canceled, &failure).await?;
+    let canceled = visible(&mut tx, viewer, id).await?;
+    tx.commit().await?;
+    tell(p, canceled.organization_id, canceled.application_id, Some(id), &nodes);
+    Ok(canceled)
+}
+
+fn too_late(deployment: &Deployment) -> UserError {
+    match deployment.status {
+        DeploymentStatus::Swapping => UserError::invalid_state("Visitors are being switched to it at this moment. Roll back once it is live."),
+        status => UserError::invalid_state(format!("The deployment has ended already: it is {status}.")),
+    }
+}
+
+/// Ends every change of an application that is under way or waits, as before it is deleted. Gives the nodes to nudge.
+pub(crate) async fn abandon_all(p: &Platform, mut tx: Tx, application: &Application, failure: &TaskFailure) -> Result<(Tx, Vec<slipway_model::NodeId>)> {
+    let mut touched = Vec::new();
+    for operation in queue::unfinished_of(&mut tx, application.id).await? {
+        if !queue::end(&mut tx, operation.id, OperationStatus::Canceled, Some(&failure.message), p.now()).await? {
+            continue;
+        }
+        let operation = queue::find(&mut tx, &Viewer::Platform, operation.id).await?.ok_or(Error::NotFound)?;
+        let settled = match operation.deployment_id {
+            Some(id) => deployments::find(&mut tx, &Viewer::Platform, id).await?.is_some_and(|deployment| deployment.status.is_terminal()),
+            None => false,
+        };
+        if settled {
+            continue;
+        }
+        let (back, nodes) = operations::abandon(p, tx, operation, application.clone(), DeploymentStatus::Canceled, failure).await?;
+        tx = back;
+        touched.extend(nodes);
+    }
+    Ok((tx, touched))
+}
+
+struct New {
+    id: DeploymentId,
+    source: DeploymentSource,
+    origin: Origin,
+    trigger: DeploymentTrigger,
+    release: Option<ReleaseId>,
+    rollback_of: Option<DeploymentId>,
+}
+
+async fn start(p: &Platform, tx: Tx, viewer: &Viewer, application: &Application, new: New) -> Result<(Deployment, Operation)> {
+    start_at(p, tx, viewer, application, new, (None, None)).await
+}
+
+/// Records the deployment and its operation. One that waits for its turn is left out for this one.
+async fn start_at(
+    p: &Platform,
+    mut tx: Tx,
+    viewer: &Viewer,
+    application: &Application,
+    new: New,
+    (commit_sha, commit_message): (Option<String>, Option<String>),
+) -> Result<(Deployment, Operation)> {
+    let now = p.now();
+    let mut nodes = Vec::new();
+    let superseded = TaskFailure::new(rollout::CANCELED, "A newer deployment was asked for before this one began.");
+    for waiting in queue::unfinished_of(&mut tx, application.id).await? {
+        if waiting.kind != OperationKind::Deploy || waiting.status != OperationStatus::Queued {
+            continue;
+        }
+        // A worker may take it at this moment: then it goes on, and this one waits.
+        if !queue::end(&mut tx, waiting.id, OperationStatus::Canceled, Some(&superseded.message), now).await? {
+            continue;
+        }
+        let ended = queue::find(&mut tx, &Viewer::Platform, waiting.id).await?.ok_or(Error::NotFound)?;
+        let (back, touched) = operations::abandon(p, tx, ended, application.clone(), DeploymentStatus::Superseded, &superseded).await?;
+        tx = back;
+        nodes.extend(touched);
+    }
+    let (branch, commit) = match &new.source {
+        DeploymentSource::Code(SourceSpec::Git { branch, commit, .. }) => (Some(branch.to_string()), commit.clone()),
+        _ => (None, None),
+    };
+    let deployment = Deployment {
+        id: new.id,
+        organization_id: application.organization_id,
+        application_id: application.id,
+        number: deployments::next_number(&mut tx, application.id).await?,
+        status: DeploymentStatus::Queued,
+        status_reason: None,
+        failure: None,
+        trigger: new.trigger,
+        source: serde_json::to_value(&new.source).map_err(|error| Error::internal(anyhow::Error::from(error)))?,
+        commit_sha: commit_sha.or(commit),
+        commit_message,
+        branch,
+        release_id: new.release,
+        rollback_of: new.rollback_of,
+        node_id: None,
+        plan: None,
+        plan_digest: None,
+        tool_lock: None,
+        attempt: 1,
+        created_by: viewer.user_id(),
+        created_at: now,
+        started_at: None,
+        finished_at: None,
+    };
+    deployments::insert(&mut tx, &deployment).await?;
+    let operation = NewOperation {
+        kind: OperationKind::Deploy,
+        organization: application.organization_id,
+        application: application.id,
+        deployment: Some(deployment.id),
+        payload: Payload::of(new.origin, new.release),
+        created_by: viewer.user_id(),
+    };
+    let operation = operations::enqueue(&mut tx, p, operation).await?;
+    if application.current_release_id.is_none() || application.status == ApplicationStatus::Stopped {
+        // What serves keeps its status; what does not, is on its way.
+        applications::set_status(&mut tx, &Viewer::Platform, application.id, ApplicationStatus::Deploying, None).await?;
+    }
+    events::record(&mut tx, p, application, "deployment.requested", format!("Deployment {} was asked for.", deployment.number)).await?;
+    p.crash.reach("deploy.before_request").await;
+    tx.commit().await?;
+    p.crash.reach("deploy.after_request").await;
+    tell(p, application.organization_id, application.id, Some(deployment.id), &nodes);
+    Ok((deployment, operation))
+}
+
+/// After a commit: whoever watches, the workers, and the nodes.
+pub(crate) fn tell(
+    p: &Platform,
+    organization: OrganizationId,
+    application: ApplicationId,
+    deployment: Option<DeploymentId>,
+    nodes: &[slipway_model::NodeId],
+) {
+    p.changes.publish(Some(organization), Changed::Application(application));
+    if let Some(deployment) = deployment {
+        p.changes.publish(Some(organization), Changed::Deployment(deployment));
+    }
+    p.changes.publish(Some(organization), Changed::Events);
+    for node in nodes {
+        p.fleet.nudge(*node);
+    }
+    p.wake.wake();
+}
+
+/// An application that the viewer may change, held until the transaction ends.
+pub(crate) async fn editable(tx: &mut Tx, viewer: &Viewer, id: ApplicationId, path: &str) -> Result<Application> {
+    let application = applications::lock(tx, viewer, id).await?.ok_or_else(|| UserError::not_found(path, "application"))?;
+    require(viewer, application.organization_id, Role::Member, path, "application")?;
+    match application.status {
+        ApplicationStatus::Deleting => Err(UserError::invalid_state("The application is being deleted.").into()),
+        ApplicationStatus::Suspended => Err(UserError::invalid_state("The application is suspended.").into()),
+        _ => Ok(application),
+    }
+}
+
+async fn visible(tx: &mut Tx, viewer: &Viewer, id: DeploymentId) -> Result<Deployment> {
+    Ok(deployments::find(tx, viewer, id).await?.ok_or_else(|| UserError::not_found("id", "deployment"))?)
+}
+
+/// The answer that the same request got before, if it was made before.
+#[expect(clippy::too_many_arguments, reason = "each is one part of what a request is recognised by")]
+async fn repeated(
+    tx: &mut Tx,
+    p: &Platform,
+    viewer: &Viewer,
+    application: &Application,
+    mutation: &str,
+    key: Option<String>,
+    input: &str,
+    id: DeploymentId,
+) -> Result<Option<(Deployment, Operation)>> {
+    let Some(key) = key else { return Ok(None) };
+    if key.is_empty() || key.len() > LONGEST_KEY {
+        return Err(UserError::invalid("idempotencyKey", format!("Use 1 to {LONGEST_KEY} characters.")).into());
+    }
+    let request =
+        Request { organization: application.organization_id, mutation, key: &key, input: Sha256Digest::of(input.as_bytes()) };
+    match idempotency::remember(tx, viewer, request, id, p.now()).await? {
+        Seen::First => Ok(None),
+        Seen::Differently => {
+            let message = "This key was used for another request within the last day. Use another key.";
+            Err(UserError::conflict("idempotencyKey", message).into())
+        }
+        Seen::Before(before) => {
+            let deployment = visible(tx, viewer, DeploymentId::from_uuid(before)).await?;
+            let operation = queue::of_deployment(tx, viewer, deployment.id).await?.ok_or(Error::NotFound)?;
+            Ok(Some((deployment, operation)))
+        }
+    }
+}
+
+/// What a request means, with the application's own source where it says nothing.
+async fn source(
+    tx: &mut Tx,
+    p: &Platform,
+    viewer: &Viewer,
+    application: &Application,
+    asked: Option<DeploySource>,
+) -> Result<DeploymentSource> {
+    match (asked, &application.source) {
+        (Some(DeploySource::Upload(id)), _) => uploaded(tx, p, viewer, application, id).await,
+        (Some(DeploySource::Commit(commit)), Some(Source::Git(git))) => {
+            let is_commit = matches!(commit.len(), 40 | 64) && commit.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+            if !is_commit {
+                return Err(UserError::invalid("source.commitSha", "Give the full commit id: 40 lower-case hexadecimal characters.").into());
+            }
+            Ok(DeploymentSource::Code(SourceSpec::Git { url: git.repository_url.clone(), branch: git.branch.clone(), commit: Some(commit) }))
+        }
+        (Some(DeploySource::Commit(_)), _) => Err(UserError::invalid("source.commitSha", "The application's source is no Git repository.").into()),
+        (Some(DeploySource::Image(image)), None | Some(Source::Image(_))) => ready_image(tx, image).await,
+        (Some(DeploySource::Image(_)), _) => Err(UserError::invalid("source.image", "The application's source is no image.").into()),
+        (None, Some(Source::Git(git))) => {
+            Ok(DeploymentSource::Code(SourceSpec::Git { url: git.repository_url.clone(), branch: git.branch.clone(), commit: None }))
+        }
+        (None, Some(Source::Image(source))) => ready_image(tx, source.image.clone()).await,
+        (None, None | Some(Source::Upload)) => {
+            let message = "Upload an archive first, and deploy it by the id of its upload.";
+            Err(UserError::new(UserErrorCode::Required, "source.uploadId", message).into())
+        }
+    }
+}
+
+async fn uploaded(tx: &mut Tx, p: &Platform, viewer: &Viewer, application: &Application, id: UploadId) -> Result<DeploymentSource> {
+    let missing = || UserError::not_found("source.uploadId", "upload");
+    let upload = uploads::find(tx, viewer, id).await?.filter(|upload| upload.application_id == application.id).ok_or_else(missing)?;
+    let (Some(sha256), Some(size), Some(_)) = (upload.sha256, upload.size_bytes, upload.received_at) else {
+        return Err(UserError::new(UserErrorCode::InvalidState, "source.uploadId", "The archive has not arrived yet. Send it to the upload's URL first.").into());
+    };
+    if uploads::consume(tx, viewer, id, p.now()).await?.is_none() {
+        let message = "This upload was deployed before, or has expired. Upload the archive again.";
+        return Err(UserError::new(UserErrorCode::InvalidState, "source.uploadId", message).into());
+    }
+    Ok(DeploymentSource::Code(SourceSpec::Upload { sha256, size_bytes: size.unsigned_abs() }))
+}
+
+async fn ready_image(tx: &mut Tx, image: ImageRef) -> Result<DeploymentSource> {
+    if runtimes::default_of(tx, IMAGE_RUNTIME).await?.is_none() {
+        let message = "Ready images are switched off on this platform.";
+        return Err(UserError::new(UserErrorCode::Unsupported, "source.image", message).into());
+    }
+    Ok(DeploymentSource::Image(ImageSource { image }))
+}
+
+fn read_source(deployment: &Deployment) -> Result<DeploymentSource> {
+    serde_json::from_value(deployment.source.clone()).map_err(|error| Error::internal(anyhow::Error::from(error).context("a deployment's source")))
+}
+
+/// Why it failed.
+#[must_use]
+pub fn failure(deployment: &Deployment) -> Option<TaskFailure> {
+    deployment.failure.clone().and_then(|failure| serde_json::from_value(failure).ok())
+}
+
+/// Whether it was live once.
+#[must_use]
+pub fn can_rollback(deployment: &Deployment) -> bool {
+    deployment.release_id.is_some() && matches!(deployment.status, DeploymentStatus::Live | DeploymentStatus::Superseded)
+}
+
+/// Whether it can still be called off.
+#[must_use]
+pub fn can_cancel(deployment: &Deployment) -> bool {
+    deployment.status.may_become(DeploymentStatus::Canceled)
+}
+
+/// # Errors
+/// Those of the database.
+pub async fn find(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<Option<Deployment>> {
+    Ok(deployments::find(&mut p.db.read().await?, viewer, id).await?)
+}
+
+/// Newest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list(
+    p: &Platform,
+    viewer: &Viewer,
+    application: ApplicationId,
+    status: Option<Vec<DeploymentStatus>>,
+    page: &Page,
+) -> Result<Slice<Deployment>> {
+    Ok(deployments::of_application(&mut p.db.read().await?, viewer, application, status.as_deref(), page).await?)
+}
+
+/// In the order in which they are done.
+///
+/// # Errors
+/// Those of the database.
+pub async fn steps(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<Vec<DeploymentStep>> {
+    Ok(deployments::steps(&mut p.db.read().await?, viewer, id).await?)
+}
+
+/// The instances that it brought, by process and index.
+///
+/// # Errors
+/// Those of the database.
+pub async fn instances(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<Vec<Instance>> {
+    let mut rows = instances::of_deployment(&mut p.db.read().await?, viewer, id, &Page::first(Page::MOST)).await?.items;
+    rows.sort_by(|a, b| (&a.process, a.instance_index, a.id).cmp(&(&b.process, b.instance_index, b.id)));
+    Ok(rows)
+}
+
+/// The end of what a failed deployment wrote: of the instance that failed, else of its build log.
+///
+/// # Errors
+/// Those of the database.
+pub async fn last_lines(p: &Platform, viewer: &Viewer, deployment: &Deployment) -> Result<Vec<String>> {
+    let rows = instances(p, viewer, deployment.id).await?;
+    let of_instance = rows.into_iter().filter_map(|row| row.last_lines).find(|lines| !lines.is_empty());
+    let mut lines = match of_instance {
+        Some(lines) => lines,
+        None => {
+            let mut tx = p.db.read().await?;
+            let last = build_logs::last_number(&mut tx, deployment.id).await?;
+            let from = last.saturating_sub(LAST_LINES as i64).max(0);
+            build_logs::after(&mut tx, viewer, deployment.id, from, LAST_LINES as i64).await?.into_iter().map(|line| line.message).collect()
+        }
+    };
+    let skipped = lines.len().saturating_sub(LAST_LINES);
+    Ok(lines.split_off(skipped))
+}
+
+/// Lines of the build log after number `after`, at most `most`, in order. A reader resumes with the last number it has seen.
+///
+/// # Errors
+/// Those of the database.
+pub async fn build_log(p: &Platform, viewer: &Viewer, id: DeploymentId, after: i64, most: i64) -> Result<Vec<BuildLogLine>> {
+    Ok(build_logs::after(&mut p.db.read().await?, viewer, id, after, most).await?)
+}
+
+/// The number of the build log's last line; 0: there is none.
+///
+/// # Errors
+/// Those of the database.
+pub async fn build_log_length(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<i64> {
+    let mut tx = p.db.read().await?;
+    if deployments::find(&mut tx, viewer, id).await?.is_none() {
+        return Ok(0);
+    }
+    Ok(build_logs::last_number(&mut tx, id).await?)
+}

@@ -1,0 +1,164 @@
+//! What is done to an application as a whole: restart, stop, start, scale, delete (R12, R17). Each is an operation, recorded before
+//! this answers.
+
+use slipway_model::{ApplicationId, Viewer, state::{ApplicationStatus, OperationKind}};
+use slipway_protocol::TaskFailure;
+use slipway_store::{
+    Tx,
+    applications::{self, Application},
+    instances, operations::Operation,
+    plans,
+};
+
+use crate::{
+    Platform,
+    deployments::{self, editable, tell},
+    error::{Error, Result, UserError, UserErrorCode, UserErrorData},
+    events,
+    operations::{self, NewOperation, Origin, Payload},
+    rollout,
+};
+
+/// New instances of the same release, and then the old ones go: no visitor notices.
+///
+/// # Errors
+/// Nothing of it runs.
+pub async fn restart(p: &Platform, viewer: &Viewer, id: ApplicationId) -> Result<(Application, Operation)> {
+    let mut tx = p.db.begin().await?;
+    let application = editable(&mut tx, viewer, id, "id").await?;
+    if application.stopped {
+        return Err(UserError::invalid_state("The application is stopped. Start it instead.").into());
+    }
+    released(&application)?;
+    enqueue(p, tx, viewer, application, OperationKind::Restart, Origin::Release).await
+}
+
+/// Ends all its instances, and with them what they cost (R12.4). Its releases and settings stay.
+///
+/// # Errors
+/// It is stopped, or was never deployed.
+pub async fn stop(p: &Platform, viewer: &Viewer, id: ApplicationId) -> Result<(Application, Operation)> {
+    let mut tx = p.db.begin().await?;
+    let mut application = editable(&mut tx, viewer, id, "id").await?;
+    if application.stopped {
+        return Err(UserError::invalid_state("The application is stopped already.").into());
+    }
+    released(&application)?;
+    applications::set_stopped(&mut tx, viewer, id, true).await?;
+    application.stopped = true;
+    enqueue(p, tx, viewer, application, OperationKind::Stop, Origin::Nothing).await
+}
+
+/// Runs its current release again.
+///
+/// # Errors
+/// It is not stopped, or was never deployed.
+pub async fn start(p: &Platform, viewer: &Viewer, id: ApplicationId) -> Result<(Application, Operation)> {
+    let mut tx = p.db.begin().await?;
+    let mut application = editable(&mut tx, viewer, id, "id").await?;
+    released(&application)?;
+    let runs = !application.stopped && application.status != ApplicationStatus::Crashed;
+    if runs {
+        return Err(UserError::invalid_state("The application is not stopped.").into());
+    }
+    applications::set_stopped(&mut tx, viewer, id, false).await?;
+    applications::set_status(&mut tx, viewer, id, ApplicationStatus::Deploying, None).await?;
+    application.stopped = false;
+    application.status = ApplicationStatus::Deploying;
+    enqueue(p, tx, viewer, application, OperationKind::Start, Origin::Release).await
+}
+
+/// Changes how many web instances there are. What does not run has so many when it does, and needs no operation for it.
+///
+/// # Errors
+/// A number beyond the plan's; a stale version.
+pub async fn scale(
+    p: &Platform,
+    viewer: &Viewer,
+    id: ApplicationId,
+    count: i64,
+    expected_version: Option<i64>,
+) -> Result<(Application, Option<Operation>)> {
+    let mut tx = p.db.begin().await?;
+    let mut application = editable(&mut tx, viewer, id, "id").await?;
+    if expected_version.is_some_and(|expected| expected != application.version) {
+        return Err(UserError::stale(application.version).into());
+    }
+    let plan = plans::find(&mut tx, application.plan_id).await?.ok_or(Error::NotFound)?;
+    if count < 1 {
+        return Err(UserError::invalid("instances", "Use at least 1. To run none, stop the application.").into());
+    }
+    if count > plan.max_instances {
+        let message = format!("The plan {} grants up to {} instances.", plan.name, plan.max_instances);
+        let used = application.desired_instances;
+        let error = UserError::new(UserErrorCode::QuotaExceeded, "instances", message);
+        return Err(error.with(UserErrorData::Quota { limit: plan.max_instances, used }).into());
+    }
+    let before = application.version;
+    application.desired_instances = count;
+    application.version += 1;
+    application.updated_at = p.now();
+    applications::update(&mut tx, viewer, &application, before).await?;
+    if application.stopped || application.current_release_id.is_none() {
+        tx.commit().await?;
+        tell(p, application.organization_id, id, None, &[]);
+        return Ok((application, None));
+    }
+    // Whether instances come or go is decided when its turn comes.
+    let (application, operation) = enqueue(p, tx, viewer, application, OperationKind::Scale, Origin::Nothing).await?;
+    Ok((application, Some(operation)))
+}
+
+/// Removes it: what is under way is called off, its containers, routes and images go, and its slug is free again.
+///
+/// # Errors
+/// `confirm_slug` is not its slug.
+pub async fn delete(p: &Platform, viewer: &Viewer, id: ApplicationId, confirm_slug: &str) -> Result<Operation> {
+    let mut tx = p.db.begin().await?;
+    let application = editable(&mut tx, viewer, id, "id").await?;
+    crate::applications::require(viewer, application.organization_id, slipway_model::Role::Admin, "id", "application")?;
+    if application.slug.as_str() != confirm_slug {
+        return Err(UserError::invalid("confirmSlug", format!("To delete it, repeat its slug: {}.", application.slug)).into());
+    }
+    let failure = TaskFailure::new(rollout::CANCELED, "The application is being deleted.");
+    let (mut tx, nodes) = deployments::abandon_all(p, tx, &application, &failure).await?;
+    applications::set_status(&mut tx, viewer, id, ApplicationStatus::Deleting, None).await?;
+    let running = instances::desired_of(&mut tx, viewer, id).await?;
+    events::record(&mut tx, p, &application, "application.deleting", format!("{} is being deleted.", application.name)).await?;
+    let mut nodes = nodes;
+    nodes.extend(running.iter().map(|row| row.node_id));
+    let (_, operation) = enqueue(p, tx, viewer, application, OperationKind::Delete, Origin::Nothing).await?;
+    for node in nodes {
+        p.fleet.nudge(node);
+    }
+    Ok(operation)
+}
+
+fn released(application: &Application) -> Result<()> {
+    match application.current_release_id {
+        Some(_) => Ok(()),
+        None => Err(UserError::invalid_state("The application has never been deployed.").into()),
+    }
+}
+
+async fn enqueue(
+    p: &Platform,
+    mut tx: Tx,
+    viewer: &Viewer,
+    application: Application,
+    kind: OperationKind,
+    origin: Origin,
+) -> Result<(Application, Operation)> {
+    let operation = NewOperation {
+        kind,
+        organization: application.organization_id,
+        application: application.id,
+        deployment: None,
+        payload: Payload::of(origin, application.current_release_id),
+        created_by: viewer.user_id(),
+    };
+    let operation = operations::enqueue(&mut tx, p, operation).await?;
+    tx.commit().await?;
+    tell(p, application.organization_id, application.id, None, &[]);
+    Ok((application, operation))
+}
