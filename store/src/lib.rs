@@ -3,7 +3,7 @@
 //! A noun is a module: its rows as structs (see [`row!`]), and one function per question. A function on a customer's rows takes the
 //! [`Viewer`](slipway_model::Viewer) and leaves the rest out, so that a foreign id and a missing one are the same answer.
 //!
-//! ```ignore
+//! ```text
 //! pub async fn find(tx: &mut Tx, viewer: &Viewer, id: ApplicationId) -> Result<Option<Application>, StoreError> {
 //!     fetch_optional!(tx, sql!("SELECT * FROM applications WHERE id = $1", id).within("organization_id", viewer))
 //! }

@@ -2,7 +2,7 @@
 
 /// A struct that is one row: each field is the column of its name, unless `= "another"` is given.
 ///
-/// ```ignore
+/// ```text
 /// row! {
 ///     /// Where applications run.
 ///     pub struct Region { pub id: RegionId, pub slug: Slug, pub price: Money = "price_nanos" }

@@ -2,7 +2,7 @@
 
 use slipway_model::{PluginRowId, Secret, Sha256Digest, Timestamp};
 
-use crate::{Keyring, Location, StoreError, Tx};
+use crate::{Cursor, Keyring, Listed, Location, Order, Page, Slice, StoreError, Tx};
 
 row! {
     pub struct Plugin {
@@ -15,6 +15,12 @@ row! {
         pub sha256: Option<Sha256Digest>,
         pub created_at: Timestamp,
         pub updated_at: Timestamp,
+    }
+}
+
+impl Listed for Plugin {
+    fn cursor(&self) -> Cursor {
+        Cursor { at: self.created_at, id: self.id.uuid() }
     }
 }
 
@@ -32,6 +38,11 @@ fn location(id: PluginRowId) -> Location<'static> {
 
 pub async fn list(tx: &mut Tx) -> Result<Vec<Plugin>, StoreError> {
     fetch_all!(tx, "SELECT * FROM plugins ORDER BY created_at, id")
+}
+
+/// Oldest first, page by page.
+pub async fn page(tx: &mut Tx, page: &Page) -> Result<Slice<Plugin>, StoreError> {
+    tx.fetch_slice(sql!("SELECT * FROM plugins WHERE 1 = 1"), page, Order::OldestFirst).await
 }
 
 pub async fn find(tx: &mut Tx, id: PluginRowId) -> Result<Option<Plugin>, StoreError> {

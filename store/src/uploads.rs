@@ -56,6 +56,11 @@ pub async fn by_ticket(tx: &mut Tx, ticket: Sha256Digest, now: Timestamp) -> Res
     )
 }
 
+/// Takes no viewer. Gives it also when its archive came or its ticket ran out, so that its sender can be told which.
+pub async fn with_ticket(tx: &mut Tx, ticket: Sha256Digest) -> Result<Option<Upload>, StoreError> {
+    fetch_optional!(tx, "SELECT * FROM uploads WHERE ticket_digest = $1", ticket.as_bytes())
+}
+
 /// Notes that the archive came: once. `false`: it had come before, or the ticket ran out.
 pub async fn receive(tx: &mut Tx, ticket: Sha256Digest, sha256: Sha256Digest, size_bytes: i64, now: Timestamp) -> Result<bool, StoreError> {
     execute!(

@@ -1,0 +1,16 @@
+//! Every function of the store, on both engines: what holds on one holds on the other.
+
+mod applications;
+mod events;
+mod idempotency;
+mod money;
+mod organizations;
+mod paging;
+mod people;
+mod platform;
+mod schema;
+mod tenancy;
+mod transactions;
+mod uploads;
+mod variables;
+mod world;

@@ -1,0 +1,249 @@
+//! What belongs to the platform: regions, plans, runtimes, plugins, and its own secrets.
+
+use slipway_model::{Clock, ManualClock, Money, NodeId, PluginRowId, RuntimeId, Secret, Sha256Digest, Timestamp, state::NodeStatus};
+use slipway_store::{
+    Keyring, Page, StoreError, execute,
+    nodes::{self, Node},
+    plans, platform_secrets,
+    plugins::{self, Plugin},
+    regions,
+    runtimes::{self, Runtime},
+};
+use slipway_store_testing::on_both;
+
+use crate::world::{World, clock, plan, region};
+
+pub fn keys() -> (tempfile::TempDir, Keyring) {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = Keyring::open_or_create(&directory.path().join("key"), &clock()).unwrap();
+    (directory, keys)
+}
+
+#[tokio::test]
+async fn a_region_is_available_while_a_node_takes_applications() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let clock = clock();
+        let mut here = region(&clock, "here");
+        regions::insert(&mut tx, &here).await.unwrap();
+        assert_eq!(regions::by_slug(&mut tx, &here.slug).await.unwrap().as_ref(), Some(&here));
+        assert_eq!(regions::by_ids(&mut tx, &[here.id]).await.unwrap()[&here.id], here);
+        let mut node = Node { public_key: vec![1], ..Node::blank(NodeId::new(&clock), here.id, clock.now()) };
+        nodes::insert(&mut tx, &node).await.unwrap();
+        for (status, cordoned, available) in [
+            (NodeStatus::Pending, false, false),
+            (NodeStatus::Online, false, true),
+            (NodeStatus::Online, true, false),
+            (NodeStatus::Offline, false, false),
+        ] {
+            (node.status, node.cordoned) = (status, cordoned);
+            execute!(tx, "UPDATE nodes SET status = $1, cordoned = $2", status, cordoned).unwrap();
+            assert_eq!(regions::has_capacity(&mut tx, here.id).await.unwrap(), available, "{status} {cordoned}");
+            let listed = regions::list(&mut tx, true, &Page::default()).await.unwrap().items;
+            assert_eq!(!listed.is_empty(), available, "{status} {cordoned}");
+        }
+        here.name = "There".into();
+        here.active = false;
+        assert!(regions::update(&mut tx, &here).await.unwrap());
+        assert_eq!(regions::find(&mut tx, here.id).await.unwrap().as_ref(), Some(&here));
+        assert!(matches!(regions::delete(&mut tx, here.id).await, Err(StoreError::Reference)), "a node stands there");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_empty_region_can_go_and_its_slug_is_unique() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let clock = clock();
+        let here = region(&clock, "here");
+        regions::insert(&mut tx, &here).await.unwrap();
+        assert!(regions::delete(&mut tx, here.id).await.unwrap());
+        assert!(!regions::delete(&mut tx, here.id).await.unwrap());
+        regions::insert(&mut tx, &here).await.unwrap();
+        assert!(matches!(regions::insert(&mut tx, &region(&clock, "here")).await, Err(StoreError::Conflict)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plan_changes_one_version_at_a_time() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let mut small = plan(&clock(), "small");
+        small.runtimes = Some(vec!["node".into(), "python".into()]);
+        small.description = Some("for trying".into());
+        plans::insert(&mut tx, &small).await.unwrap();
+        assert_eq!(plans::find(&mut tx, small.id).await.unwrap().as_ref(), Some(&small));
+        assert_eq!(plans::by_slug(&mut tx, &small.slug).await.unwrap().as_ref(), Some(&small));
+        assert_eq!(plans::by_ids(&mut tx, &[small.id]).await.unwrap()[&small.id], small);
+        small.price_hourly = Money::from_nanos(i64::MAX);
+        small.runtimes = None;
+        small.version = 2;
+        plans::update(&mut tx, &small).await.unwrap();
+        assert_eq!(plans::find(&mut tx, small.id).await.unwrap().as_ref(), Some(&small));
+        assert!(matches!(plans::update(&mut tx, &small).await, Err(StoreError::Stale)), "version 2 is there already");
+        small.version = 4;
+        assert!(matches!(plans::update(&mut tx, &small).await, Err(StoreError::Stale)), "version 3 was never there");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_active_plans_are_offered_in_their_order() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let clock = clock();
+        for (slug, active, sort_order) in [("large", true, 2), ("old", false, 0), ("small", true, 1)] {
+            let row = plans::Plan { active, sort_order, ..plan(&clock, slug) };
+            plans::insert(&mut tx, &row).await.unwrap();
+        }
+        let offered = plans::offered(&mut tx).await.unwrap();
+        assert_eq!(offered.iter().map(|plan| plan.slug.as_str()).collect::<Vec<_>>(), ["small", "large"]);
+        assert_eq!(plans::list(&mut tx, true, &Page::default()).await.unwrap().items.len(), 2);
+        assert_eq!(plans::list(&mut tx, false, &Page::default()).await.unwrap().items.len(), 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plan_in_use_cannot_be_deleted() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let world = World::new(&mut tx, "acme").await;
+        assert_eq!(plans::application_count(&mut tx, world.plan.id).await.unwrap(), 0);
+        world.insert_application(&mut tx, "shop").await;
+        assert_eq!(plans::application_count(&mut tx, world.plan.id).await.unwrap(), 1);
+        let unused = plan(&world.clock, "unused");
+        plans::insert(&mut tx, &unused).await.unwrap();
+        assert!(plans::delete(&mut tx, unused.id).await.unwrap());
+        assert!(matches!(plans::delete(&mut tx, world.plan.id).await, Err(StoreError::Reference)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plan_that_grants_nothing_is_refused() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let nothing = plans::Plan { memory_bytes: 0, ..plan(&clock(), "nothing") };
+        assert!(matches!(plans::insert(&mut tx, &nothing).await, Err(StoreError::Refused(_))));
+    })
+    .await;
+}
+
+fn runtime(clock: &ManualClock, slug: &str, is_default: bool) -> Runtime {
+    let now = clock.now();
+    let (kind, version) = slug.split_once('-').unwrap();
+    Runtime {
+        id: RuntimeId::new(clock),
+        slug: slug.into(),
+        kind: kind.into(),
+        name: "Node.js".into(),
+        version: version.into(),
+        builder_image: format!("{kind}:{version}"),
+        run_image: format!("{kind}:{version}-slim"),
+        default_build_command: None,
+        default_start_command: None,
+        default_port: Some(3000),
+        active: true,
+        is_default,
+        plugin: "runtime-node".into(),
+        eol_at: Some(Timestamp::from_timestamp(1_900_000_000, 0).unwrap()),
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+#[tokio::test]
+async fn a_runtime_brought_again_keeps_what_an_administrator_chose() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let clock = clock();
+        let mut first = runtimes::upsert(&mut tx, &runtime(&clock, "node-22", true)).await.unwrap();
+        first.active = false;
+        first.default_start_command = Some("node .".into());
+        assert!(runtimes::update(&mut tx, &first).await.unwrap());
+        let again = Runtime { run_image: "node:22-new".into(), ..runtime(&clock, "node-22", true) };
+        let kept = runtimes::upsert(&mut tx, &again).await.unwrap();
+        assert_eq!(kept, Runtime { run_image: "node:22-new".into(), ..first });
+        assert_eq!(runtimes::by_slug(&mut tx, "node-22").await.unwrap().as_ref(), Some(&kept));
+        assert_eq!(runtimes::of_plugin(&mut tx, "runtime-node").await.unwrap(), [kept]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_default_of_a_kind_is_the_marked_one_that_is_offered() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let clock = clock();
+        let marked = runtimes::upsert(&mut tx, &runtime(&clock, "node-22", true)).await.unwrap();
+        clock.advance(chrono::TimeDelta::seconds(1));
+        let younger = runtimes::upsert(&mut tx, &runtime(&clock, "node-24", false)).await.unwrap();
+        assert_eq!(runtimes::default_of(&mut tx, "node").await.unwrap().as_ref(), Some(&marked));
+        assert!(runtimes::update(&mut tx, &Runtime { active: false, ..marked.clone() }).await.unwrap());
+        assert_eq!(runtimes::default_of(&mut tx, "node").await.unwrap().as_ref(), Some(&younger));
+        assert_eq!(runtimes::offered(&mut tx).await.unwrap(), std::slice::from_ref(&younger));
+        assert_eq!(runtimes::list(&mut tx, true, &Page::default()).await.unwrap().items, std::slice::from_ref(&younger));
+        assert_eq!(runtimes::list(&mut tx, false, &Page::default()).await.unwrap().items.len(), 2);
+        assert_eq!(runtimes::set_active_of_plugin(&mut tx, "runtime-node", false, clock.now()).await.unwrap(), 1);
+        assert_eq!(runtimes::default_of(&mut tx, "node").await.unwrap(), None);
+        assert_eq!(runtimes::application_count(&mut tx, "node").await.unwrap(), 0);
+        assert!(runtimes::delete(&mut tx, younger.id).await.unwrap());
+        assert_eq!(runtimes::find(&mut tx, younger.id).await.unwrap(), None);
+        assert_eq!(runtimes::by_ids(&mut tx, &[marked.id, younger.id]).await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plugin_found_again_keeps_what_was_decided() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let (_directory, keys) = keys();
+        let clock = clock();
+        let found = |enabled| Plugin {
+            id: PluginRowId::new(&clock),
+            plugin_id: "runtime-node".into(),
+            enabled,
+            settings_ciphertext: None,
+            sha256: None,
+            created_at: clock.now(),
+            updated_at: clock.now(),
+        };
+        let row = plugins::discover(&mut tx, &found(false)).await.unwrap();
+        let digest = Sha256Digest::of(b"library");
+        assert!(plugins::set_enabled(&mut tx, row.id, true, Some(digest), clock.now()).await.unwrap());
+        let settings = Secret::new(r#"{"token":"x"}"#);
+        assert!(plugins::set_settings(&mut tx, &keys, row.id, &settings, clock.now()).await.unwrap());
+        let again = plugins::discover(&mut tx, &found(false)).await.unwrap();
+        assert_eq!((again.id, again.enabled, again.sha256), (row.id, true, Some(digest)));
+        assert_eq!(again.settings(&keys).unwrap(), Some(settings));
+        assert_eq!(plugins::find(&mut tx, row.id).await.unwrap().as_ref(), Some(&again));
+        assert_eq!(plugins::by_plugin_id(&mut tx, "runtime-node").await.unwrap().as_ref(), Some(&again));
+        assert_eq!(plugins::page(&mut tx, &Page::default()).await.unwrap().items, std::slice::from_ref(&again));
+        assert_eq!(plugins::list(&mut tx).await.unwrap(), [again]);
+        assert!(!plugins::set_enabled(&mut tx, PluginRowId::new(&clock), true, None, clock.now()).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_platform_secrets_the_first_is_kept() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let (_directory, keys) = keys();
+        let now = clock().now();
+        assert_eq!(platform_secrets::find(&mut tx, &keys, "ca").await.unwrap(), None);
+        let [first, second] = ["first", "second"].map(Secret::new);
+        assert_eq!(platform_secrets::find_or_insert(&mut tx, &keys, "ca", &first, now).await.unwrap(), first);
+        assert_eq!(platform_secrets::find_or_insert(&mut tx, &keys, "ca", &second, now).await.unwrap(), first);
+        platform_secrets::replace(&mut tx, &keys, "ca", &second, now).await.unwrap();
+        assert_eq!(platform_secrets::find(&mut tx, &keys, "ca").await.unwrap(), Some(second));
+        // Moved under another name by somebody with access to the database.
+        execute!(tx, "UPDATE platform_secrets SET name = 'other'").unwrap();
+        assert!(matches!(platform_secrets::find(&mut tx, &keys, "other").await, Err(StoreError::Crypt(_))));
+    })
+    .await;
+}

@@ -1,0 +1,247 @@
+//! A foreign id and a missing id are the same answer, from every function that takes a viewer.
+
+use slipway_model::{
+    ApplicationId, Currency, DeploymentId, EnvKey, EventId, LedgerEntryId, MembershipId, Money, OrganizationId, ReleaseId, Role,
+    Sha256Digest, Slug, UploadId, VariableId, Viewer,
+    state::{ApplicationStatus, LedgerEntryKind, VariableScope},
+};
+use slipway_store::{
+    Page, StoreError, Tx,
+    applications::{self, Application, Filter},
+    events::{self, NewEvent},
+    idempotency::{self, Request},
+    ledger::{self, LedgerEntry},
+    memberships, organizations,
+    organizations::Organization,
+    uploads, usage,
+    variables::{self, Variable},
+};
+use slipway_store_testing::{TestDatabase, on_both};
+
+use crate::world::{World, stranger};
+
+/// One of everything that an organization owns, by id.
+struct Owned {
+    organization: Organization,
+    membership: MembershipId,
+    application: Application,
+    variable: Variable,
+    upload: UploadId,
+}
+
+async fn owned(tx: &mut Tx, world: &World) -> Owned {
+    let application = world.insert_application(tx, "shop").await;
+    let variable = Variable {
+        id: VariableId::new(&world.clock),
+        organization_id: world.organization.id,
+        application_id: application.id,
+        key: "KEY".parse().unwrap(),
+        value_ciphertext: vec![1, 2, 3],
+        fingerprint: "f".into(),
+        scope: VariableScope::Both,
+        origin: "user".into(),
+        sensitive: false,
+        version: 1,
+        updated_by: None,
+        updated_at: world.now(),
+    };
+    variables::upsert(tx, &world.viewer, &variable).await.unwrap();
+    let upload = crate::uploads::upload(world, &application);
+    let ticket = Sha256Digest::of(b"ticket");
+    uploads::insert(tx, &world.viewer, &upload, ticket).await.unwrap();
+    uploads::receive(tx, ticket, ticket, 1, world.now()).await.unwrap();
+    let event = NewEvent {
+        id: EventId::new(&world.clock),
+        organization_id: Some(world.organization.id),
+        application_id: Some(application.id),
+        resource: None,
+        kind: "e".into(),
+        message: "m".into(),
+        data: None,
+        created_at: world.now(),
+    };
+    events::insert(tx, &event).await.unwrap();
+    let instance = slipway_model::InstanceId::new(&world.clock);
+    let record = usage::UsageRecord {
+        id: slipway_model::UsageId::new(&world.clock),
+        organization_id: world.organization.id,
+        application_id: application.id,
+        instance_id: instance,
+        started_at: world.now(),
+        ended_at: None,
+        rated_until: world.now(),
+        hourly_rate: Money::from_nanos(1),
+    };
+    usage::begin(tx, &record).await.unwrap();
+    ledger::insert(tx, &world.viewer, &entry(world)).await.unwrap();
+    let membership = memberships::of_user(tx, world.owner.id).await.unwrap()[0].id;
+    Owned { organization: world.organization.clone(), membership, application, variable, upload: upload.id }
+}
+
+fn entry(world: &World) -> LedgerEntry {
+    LedgerEntry {
+        id: LedgerEntryId::new(&world.clock),
+        organization_id: world.organization.id,
+        application_id: None,
+        instance_id: None,
+        kind: LedgerEntryKind::UsageInstance,
+        amount: Money::from_nanos(-1),
+        currency: Currency::EUR,
+        description: String::new(),
+        period_start: None,
+        period_end: None,
+        idempotency_key: format!("{}", LedgerEntryId::new(&world.clock)),
+        created_at: world.now(),
+    }
+}
+
+impl Owned {
+    /// Ids and slugs of the same shape that nothing has.
+    fn missing(&self, world: &World) -> Self {
+        let organization =
+            Organization { id: OrganizationId::new(&world.clock), slug: "nowhere".parse().unwrap(), ..self.organization.clone() };
+        let application = Application {
+            id: ApplicationId::new(&world.clock),
+            organization_id: organization.id,
+            slug: "nothing".parse().unwrap(),
+            ..self.application.clone()
+        };
+        let variable = Variable {
+            id: VariableId::new(&world.clock),
+            organization_id: organization.id,
+            application_id: application.id,
+            ..self.variable.clone()
+        };
+        Self { organization, membership: MembershipId::new(&world.clock), application, variable, upload: UploadId::new(&world.clock) }
+    }
+}
+
+/// Asks every function with a viewer that reads or changes what is there, and gives each answer as text.
+async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer, of: &Owned) -> Vec<(&'static str, String)> {
+    let mut answers = Vec::new();
+    // Each in a transaction of its own, because an error ends it.
+    macro_rules! ask {
+        ($tx:ident, $($call:expr),+ $(,)?) => {
+            $({
+                let mut tx = database.db.begin().await.unwrap();
+                let $tx = &mut tx;
+                answers.push((stringify!($call), format!("{:?}", $call.await)));
+                tx.rollback().await.unwrap();
+            })+
+        };
+    }
+    let page = &Page::default();
+    let now = world.later(1);
+    let (from, to) = (world.later(-1), world.later(9));
+    let organization = of.organization.id;
+    let application = of.application.id;
+    let slug: &Slug = &of.application.slug;
+    let key: &EnvKey = &of.variable.key;
+    let filter = &Filter { organization: Some(organization), ..Filter::default() };
+    let (release, deployment) = (ReleaseId::new(&world.clock), DeploymentId::new(&world.clock));
+    let lock = &serde_json::json!({});
+    ask!(
+        tx,
+        organizations::find(tx, viewer, organization),
+        organizations::lock(tx, viewer, organization),
+        organizations::by_ids(tx, viewer, &[organization]),
+        organizations::by_slug(tx, viewer, &of.organization.slug),
+        organizations::list(tx, viewer, page),
+        organizations::update(tx, viewer, &of.organization),
+        memberships::find(tx, viewer, of.membership),
+        memberships::of_organization(tx, viewer, organization),
+        memberships::set_role(tx, viewer, of.membership, Role::Viewer),
+        memberships::delete(tx, viewer, of.membership),
+        memberships::count(tx, viewer, organization, Role::Owner),
+        applications::find(tx, viewer, application),
+        applications::lock(tx, viewer, application),
+        applications::by_ids(tx, viewer, &[application]),
+        applications::by_slug(tx, viewer, slug),
+        applications::list(tx, viewer, filter, page),
+        applications::list(tx, viewer, &Filter::default(), page),
+        applications::count(tx, viewer, organization),
+        applications::update(tx, viewer, &of.application, 1),
+        applications::set_status(tx, viewer, application, ApplicationStatus::Crashed, None),
+        applications::set_stopped(tx, viewer, application, true),
+        applications::set_current(tx, viewer, application, release, deployment),
+        applications::set_tool_lock(tx, viewer, application, lock),
+        applications::delete(tx, viewer, application, now),
+        variables::of_application(tx, viewer, application),
+        variables::find(tx, viewer, of.variable.id),
+        variables::upsert(tx, viewer, &of.variable),
+        variables::delete(tx, viewer, application, key),
+        uploads::find(tx, viewer, of.upload),
+        uploads::consume(tx, viewer, of.upload, now),
+        events::of_application(tx, viewer, application, page),
+        events::list(tx, viewer, Some(organization), page),
+        events::list(tx, viewer, None, page),
+        events::after(tx, viewer, Some(application), 0, 10),
+        events::after(tx, viewer, None, 0, 10),
+        usage::of_organization(tx, viewer, organization, from, to),
+        ledger::list(tx, viewer, organization, page),
+        ledger::balance(tx, viewer, organization),
+        ledger::spending(tx, viewer, organization, from, to),
+    );
+    answers
+}
+
+#[tokio::test]
+async fn a_foreign_id_and_a_missing_id_are_the_same_answer() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let world = World::new(&mut tx, "acme").await;
+        let other = World::new(&mut tx, "other").await;
+        let theirs = owned(&mut tx, &world).await;
+        tx.commit().await.unwrap();
+        let missing = theirs.missing(&world);
+        let own = ask_everything(&database, &world, &world.viewer, &theirs).await;
+        for viewer in [other.viewer.clone(), stranger(&world.clock)] {
+            let foreign = ask_everything(&database, &world, &viewer, &theirs).await;
+            let absent = ask_everything(&database, &world, &viewer, &missing).await;
+            assert_eq!(foreign, absent);
+        }
+        // The owner gets another answer everywhere: so the questions are ones that tell.
+        let absent = ask_everything(&database, &world, &stranger(&world.clock), &missing).await;
+        for ((question, own), (_, absent)) in own.iter().zip(&absent) {
+            assert_ne!(own, absent, "{question}");
+        }
+        // And a platform administrator, like the platform, sees what the owner sees.
+        let admin = Viewer::User { id: other.owner.id, platform_admin: true, memberships: Vec::new(), token: None };
+        for viewer in [admin, Viewer::Platform] {
+            let all = ask_everything(&database, &world, &viewer, &theirs).await;
+            for ((question, all), (_, absent)) in all.iter().zip(&absent) {
+                assert_ne!(all, absent, "{question}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_written_into_a_foreign_organization() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let world = World::new(&mut tx, "acme").await;
+        let other = World::new(&mut tx, "other").await;
+        let theirs = owned(&mut tx, &world).await;
+        tx.commit().await.unwrap();
+        let viewer = &other.viewer;
+        let ticket = Sha256Digest::of(b"another");
+        let request = Request { organization: world.organization.id, mutation: "m", key: "k", input: ticket };
+        let mut tx = database.db.begin().await.unwrap();
+        let refusals = [
+            applications::insert(&mut tx, viewer, &world.application("new")).await,
+            variables::upsert(&mut tx, viewer, &Variable { id: VariableId::new(&world.clock), ..theirs.variable.clone() }).await,
+            uploads::insert(&mut tx, viewer, &crate::uploads::upload(&world, &theirs.application), ticket).await,
+            ledger::insert(&mut tx, viewer, &entry(&world)).await.map(drop),
+            idempotency::remember(&mut tx, viewer, request, theirs.upload, world.now()).await.map(drop),
+        ];
+        for refusal in refusals {
+            assert!(matches!(refusal, Err(StoreError::Reference)), "{refusal:?}");
+        }
+        // Nor through an organization of one's own.
+        let mixed = Variable { organization_id: other.organization.id, id: VariableId::new(&world.clock), ..theirs.variable.clone() };
+        assert!(variables::upsert(&mut tx, viewer, &mixed).await.is_err());
+    })
+    .await;
+}
