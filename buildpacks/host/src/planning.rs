@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use slipway_buildpack_wit::{Context, Detected, Fragment, Plan, Process, ProcessKind, Refusal, procfile};
+use slipway_buildpack_wit::{Command, Context, Detected, Fragment, Plan, Process, ProcessKind, Refusal, procfile, shell_line};
 
 use crate::{Buildpack, Candidate, Choice, HostError, LookedFor, PlanViolation, check_plan, select};
 
@@ -64,6 +64,11 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
     if let Some(text) = read_procfile(&tree.join(&request.context.app_root).join("Procfile")) {
         merge_procfile(&mut fragment, &text, request.context.start_command.is_some());
     }
+    for process in &mut fragment.processes {
+        if let Command::Shell(line) = &mut process.command {
+            *line = shell_line::in_place_of_shell(line);
+        }
+    }
     check_plan(&fragment).map_err(|violations| PlanFailure::InvalidPlan { buildpack: chosen.clone(), violations })?;
     Ok(Plan { buildpack: chosen, detection, fragment })
 }
@@ -123,7 +128,7 @@ fn unknown_runtime(runtime: &str, buildpacks: &[Buildpack]) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use slipway_buildpack_wit::{Command, Dockerfile};
+    use slipway_buildpack_wit::Dockerfile;
 
     use super::*;
 

@@ -15,6 +15,8 @@ use crate::{
 
 const APP: &str = "/app";
 const USER: &str = "1000:1000";
+/// The cache that every package manager is itself installed with.
+const NPM_CACHE: (&str, &str) = ("npm", "/root/.npm");
 
 /// What a build must never take from the source: what an install or an earlier build made.
 const NOT_SOURCE: [&str; 3] = [".git", "**/node_modules", "node_modules"];
@@ -59,16 +61,26 @@ pub fn plan(source: &Source, context: &Context, manifest: &Manifest) -> Result<F
             static_site::complete(&mut fragment, vec![layer], spa);
         }
         Serve::Process { command, line, .. } => {
-            let layers = planner.layers(installed.as_deref(), built.as_deref(), &line);
+            let mut layers = planner.layers(installed.as_deref(), built.as_deref(), &line);
+            if planner.manager.kind == Kind::Bun {
+                // Bun is not in Node's image.
+                let path = "/usr/local/bin/bun";
+                let bun =
+                    Layer { origin: "toolchain".into(), path: path.into(), dest: path.into(), include: Vec::new(), exclude: Vec::new() };
+                layers.insert(0, bun);
+            }
             complete(&mut fragment, &planner, command, framework.as_ref(), layers);
         }
     }
     diagnostics.append(&mut planner.diagnostics);
     fragment.steps = planner.steps;
-    if !fragment.steps.is_empty() {
-        fragment.caches =
-            vec![Cache { id: cache_id.into(), path: cache_path.into(), shared: matches!(planner.manager.kind, Kind::Npm | Kind::Pnpm) }];
-    }
+    let shared = matches!(planner.manager.kind, Kind::Npm | Kind::Pnpm);
+    fragment.caches = [(cache_id, cache_path, shared), (NPM_CACHE.0, NPM_CACHE.1, true)]
+        .into_iter()
+        .filter(|(id, ..)| fragment.steps.iter().any(|step| step.caches.iter().any(|used| used == id)))
+        .map(|(id, path, shared)| Cache { id: id.into(), path: path.into(), shared })
+        .collect();
+    fragment.caches.dedup();
     fragment.diagnostics = diagnostics;
     Ok(fragment)
 }
@@ -111,10 +123,8 @@ impl Planner<'_> {
         }
         let run = setup.into_iter().map(|command| self.run(command, true, &[])).collect();
         let mut step = self.step("toolchain", Base::Tool("node".into()), Vec::new(), run);
-        // npm's own cache is another one than the package manager's.
-        if self.manager.kind != Kind::Npm {
-            step.caches.clear();
-        }
+        // It is npm that installs the package manager.
+        step.caches = vec![NPM_CACHE.0.into()];
         step.packages.clone_from(&self.packages.build);
         self.steps.push(step);
         Some("toolchain".into())
@@ -278,14 +288,8 @@ fn complete(fragment: &mut Fragment, planner: &Planner<'_>, command: Command, fr
     if framework.is_some_and(|framework| framework.name == "next") {
         env.push(("HOSTNAME".into(), "0.0.0.0".into()));
     }
-    // Bun is not in Node's image; it is in the step that installed it.
-    let base = if planner.manager.kind == Kind::Bun && planner.steps.iter().any(|step| step.id == "toolchain") {
-        Base::Step("toolchain".into())
-    } else {
-        Base::Tool("node".into())
-    };
     fragment.image = Some(Image {
-        base,
+        base: Base::Tool("node".into()),
         packages: planner.packages.run.clone(),
         layers,
         files: Vec::new(),

@@ -94,14 +94,15 @@ impl Installer {
         }
     }
 
-    /// What pip installs to have the installer; `None`: pip is enough.
-    pub fn package(self) -> Option<&'static str> {
+    /// What pip installs to have the installer; empty: pip is enough.
+    pub fn packages(self) -> &'static [&'static str] {
         match self {
-            Self::Pip | Self::PipFromProject | Self::PipProject => None,
-            Self::Poetry { .. } => Some("poetry>=1.8,<3"),
-            Self::Pipenv { .. } => Some("pipenv>=2024"),
-            Self::Uv { .. } => Some("uv>=0.5,<1"),
-            Self::Pdm { .. } => Some("pdm>=2.20,<3"),
+            Self::Pip | Self::PipFromProject | Self::PipProject => &[],
+            Self::Poetry { .. } => &["poetry>=1.8,<3"],
+            Self::Pipenv { .. } => &["pipenv>=2024"],
+            Self::Uv { .. } => &["uv>=0.5,<1"],
+            // PDM does not bound these two, whose later versions it cannot work with.
+            Self::Pdm { .. } => &["pdm>=2.20,<2.26", "hishel<1", "unearth<0.18"],
         }
     }
 

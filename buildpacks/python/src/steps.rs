@@ -77,14 +77,18 @@ fn not_source() -> Vec<String> {
 
 /// The step that has the installer, where pip is not enough. Independent of the source, so it is made once.
 fn toolchain(installer: Installer) -> Option<Step> {
-    let package = installer.package()?;
+    let packages = installer.packages();
+    if packages.is_empty() {
+        return None;
+    }
+    let pip = format!("{TOOLS}/bin/pip");
     let run = |words: &[&str]| Run { command: argv(words.iter().copied()), cwd: "/".into(), env: installer.env(), network: true };
     Some(Step {
         id: "toolchain".into(),
         base: Base::Tool("python".into()),
         inputs: vec![],
         files: vec![],
-        run: vec![run(&["python", "-m", "venv", TOOLS]), run(&[&format!("{TOOLS}/bin/pip"), "install", package])],
+        run: vec![run(&["python", "-m", "venv", TOOLS]), run(&[&[pip.as_str(), "install"], packages].concat())],
         caches: vec![CACHE.into()],
         secrets: vec![],
         packages: vec![],
@@ -106,7 +110,7 @@ fn install(installer: Installer, source: &Source, project: &Project, packages: V
     };
     Step {
         id: "install".into(),
-        base: installer.package().map_or_else(|| Base::Tool("python".into()), |_| Base::Step("toolchain".into())),
+        base: if installer.packages().is_empty() { Base::Tool("python".into()) } else { Base::Step("toolchain".into()) },
         inputs,
         files: files.into_iter().collect(),
         run: vec![run(argv(["python", "-m", "venv", VENV])), run(installer.install())],

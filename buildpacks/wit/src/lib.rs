@@ -6,6 +6,7 @@
 mod bindings;
 mod plan;
 pub mod procfile;
+pub mod shell_line;
 
 pub use plan::*;
 
