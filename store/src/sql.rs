@@ -18,6 +18,39 @@ pub enum Value {
     Json(Option<serde_json::Value>),
 }
 
+impl Value {
+    /// PostgreSQL's text and JSON hold no NUL, and programs print it: it becomes U+FFFD, on SQLite too.
+    fn without_nul(self) -> Self {
+        match self {
+            Self::Text(Some(text)) if text.contains('\0') => Self::Text(Some(replace_nul(&text))),
+            Self::Json(Some(mut json)) => {
+                replace_nul_in(&mut json);
+                Self::Json(Some(json))
+            }
+            other => other,
+        }
+    }
+}
+
+fn replace_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+fn replace_nul_in(json: &mut serde_json::Value) {
+    use serde_json::Value as Json;
+    match json {
+        Json::String(text) if text.contains('\0') => *text = replace_nul(text),
+        Json::Array(items) => items.iter_mut().for_each(replace_nul_in),
+        Json::Object(fields) => {
+            fields.values_mut().for_each(replace_nul_in);
+            if fields.keys().any(|key| key.contains('\0')) {
+                *fields = std::mem::take(fields).into_iter().map(|(key, value)| (replace_nul(&key), value)).collect();
+            }
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+    }
+}
+
 /// SQL text with `$1` placeholders and the values to stand there.
 ///
 /// The text is made of literals only. What is added after the first literal numbers its own placeholders.
@@ -40,7 +73,7 @@ impl Sql {
     #[must_use]
     pub fn bind(mut self, value: impl Bind) -> Self {
         match value.into_value() {
-            Ok(value) => self.values.push(value),
+            Ok(value) => self.values.push(value.without_nul()),
             Err(error) => self.failure = Some(error),
         }
         self

@@ -187,6 +187,8 @@ async fn the_default_of_a_kind_is_the_marked_one_that_is_offered() {
         assert_eq!(runtimes::offered(&mut tx).await.unwrap(), std::slice::from_ref(&younger));
         assert_eq!(runtimes::list(&mut tx, true, &Page::default()).await.unwrap().items, std::slice::from_ref(&younger));
         assert_eq!(runtimes::list(&mut tx, false, &Page::default()).await.unwrap().items.len(), 2);
+        assert_eq!(runtimes::list_of_kind(&mut tx, "node", true, &Page::default()).await.unwrap().items, std::slice::from_ref(&younger));
+        assert_eq!(runtimes::list_of_kind(&mut tx, "php", false, &Page::default()).await.unwrap().items, []);
         assert_eq!(runtimes::set_active_of_plugin(&mut tx, "runtime-node", false, clock.now()).await.unwrap(), 1);
         assert_eq!(runtimes::default_of(&mut tx, "node").await.unwrap(), None);
         assert_eq!(runtimes::application_count(&mut tx, "node").await.unwrap(), 0);

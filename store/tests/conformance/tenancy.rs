@@ -1,19 +1,21 @@
 //! A foreign id and a missing id are the same answer, from every function that takes a viewer.
 
 use slipway_model::{
-    ApplicationId, Currency, DeploymentId, EnvKey, EventId, LedgerEntryId, MembershipId, Money, OrganizationId, ReleaseId, Role,
-    Sha256Digest, Slug, UploadId, VariableId, Viewer,
+    ApplicationId, Currency, DeploymentId, EnvKey, EventId, InstanceId, LedgerEntryId, MembershipId, Money, OperationId, OrganizationId,
+    ReleaseId, Role, Sha256Digest, Slug, UploadId, VariableId, Viewer,
     state::{ApplicationStatus, LedgerEntryKind, VariableScope},
 };
 use slipway_store::{
     Page, StoreError, Tx,
     applications::{self, Application, Filter},
+    build_logs, deployments,
     events::{self, NewEvent},
     idempotency::{self, Request},
+    instances,
     ledger::{self, LedgerEntry},
-    memberships, organizations,
-    organizations::Organization,
-    uploads, usage,
+    memberships, operations,
+    organizations::{self, Organization},
+    releases, uploads, usage,
     variables::{self, Variable},
 };
 use slipway_store_testing::{TestDatabase, on_both};
@@ -27,10 +29,17 @@ struct Owned {
     application: Application,
     variable: Variable,
     upload: UploadId,
+    deployment: DeploymentId,
+    release: ReleaseId,
+    instance: InstanceId,
+    operation: OperationId,
 }
 
 async fn owned(tx: &mut Tx, world: &World) -> Owned {
-    let application = world.insert_application(tx, "shop").await;
+    let rollout = world.rollout(tx, "shop", 1).await;
+    operations::insert(tx, &rollout.operation).await.unwrap();
+    build_logs::append(tx, rollout.deployment.id, None, world.now(), &["a line".into()]).await.unwrap();
+    let application = rollout.application;
     let variable = Variable {
         id: VariableId::new(&world.clock),
         organization_id: world.organization.id,
@@ -75,7 +84,17 @@ async fn owned(tx: &mut Tx, world: &World) -> Owned {
     usage::begin(tx, &record).await.unwrap();
     ledger::insert(tx, &world.viewer, &entry(world)).await.unwrap();
     let membership = memberships::of_user(tx, world.owner.id).await.unwrap()[0].id;
-    Owned { organization: world.organization.clone(), membership, application, variable, upload: upload.id }
+    Owned {
+        organization: world.organization.clone(),
+        membership,
+        application,
+        variable,
+        upload: upload.id,
+        deployment: rollout.deployment.id,
+        release: rollout.release.id,
+        instance: rollout.instance.id,
+        operation: rollout.operation.id,
+    }
 }
 
 fn entry(world: &World) -> LedgerEntry {
@@ -112,7 +131,18 @@ impl Owned {
             application_id: application.id,
             ..self.variable.clone()
         };
-        Self { organization, membership: MembershipId::new(&world.clock), application, variable, upload: UploadId::new(&world.clock) }
+        let clock = &world.clock;
+        Self {
+            organization,
+            membership: MembershipId::new(clock),
+            application,
+            variable,
+            upload: UploadId::new(clock),
+            deployment: DeploymentId::new(clock),
+            release: ReleaseId::new(clock),
+            instance: InstanceId::new(clock),
+            operation: OperationId::new(clock),
+        }
     }
 }
 
@@ -181,6 +211,24 @@ async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer,
         ledger::list(tx, viewer, organization, page),
         ledger::balance(tx, viewer, organization),
         ledger::spending(tx, viewer, organization, from, to),
+        deployments::find(tx, viewer, of.deployment),
+        deployments::by_ids(tx, viewer, &[of.deployment]),
+        deployments::of_application(tx, viewer, application, None, page),
+        deployments::steps(tx, viewer, of.deployment),
+        deployments::steps_of(tx, viewer, &[of.deployment]),
+        releases::find(tx, viewer, of.release),
+        releases::by_ids(tx, viewer, &[of.release]),
+        instances::find(tx, viewer, of.instance),
+        instances::by_ids(tx, viewer, &[of.instance]),
+        instances::of_application(tx, viewer, application, page),
+        instances::of_deployment(tx, viewer, of.deployment, page),
+        instances::desired_of(tx, viewer, application),
+        build_logs::after(tx, viewer, of.deployment, 0, 10),
+        operations::find(tx, viewer, of.operation),
+        operations::by_ids(tx, viewer, &[of.operation]),
+        operations::of_application(tx, viewer, application, page),
+        operations::list(tx, viewer, None, page),
+        operations::of_deployment(tx, viewer, of.deployment),
     );
     answers
 }

@@ -119,6 +119,29 @@ async fn every_kind_of_value_survives_and_so_does_its_absence() {
 }
 
 #[tokio::test]
+async fn what_a_program_printed_can_be_kept_whatever_it_is() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let world = crate::world::World::new(&mut tx, "acme").await;
+        let event = slipway_store::events::NewEvent {
+            id: slipway_model::EventId::new(&world.clock),
+            organization_id: Some(world.organization.id),
+            application_id: None,
+            resource: None,
+            kind: "e".into(),
+            message: "a\0b \u{1b}[31m \u{10ffff}".into(),
+            data: Some(serde_json::json!({"lines": ["x\0", {"k\0": null}], "\\u0000": "\\u0000"})),
+            created_at: world.now(),
+        };
+        let kept = slipway_store::events::insert(&mut tx, &event).await.unwrap();
+        assert_eq!(kept.message, "a\u{fffd}b \u{1b}[31m \u{10ffff}");
+        let expected = serde_json::json!({"lines": ["x\u{fffd}", {"k\u{fffd}": null}], "\\u0000": "\\u0000"});
+        assert_eq!(kept.data, Some(expected));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn times_are_kept_to_the_microsecond_and_sort_as_times() {
     on_both(async |database| {
         let clock = clock();

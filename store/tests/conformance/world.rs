@@ -2,16 +2,26 @@
 
 use chrono::{DateTime, TimeDelta};
 use slipway_model::{
-    ApplicationId, BuildConfig, Clock, ManualClock, MembershipId, Money, OrganizationId, PlanId, RegionId, Role, Timestamp, UserId, Viewer,
-    state::ApplicationStatus,
+    ApplicationId, BuildConfig, Clock, DeploymentId, HealthCheck, InstanceId, ManualClock, MembershipId, Money, NodeId, OperationId,
+    OrganizationId, PlanId, RegionId, ReleaseId, Role, TaskId, Timestamp, UserId, Viewer,
+    state::{
+        ApplicationStatus, DeploymentStatus, DeploymentTrigger, InstanceStatus, NodeStatus, OperationKind, OperationStatus, TaskKind,
+        TaskStatus,
+    },
 };
 use slipway_store::{
     Tx,
     applications::{self, Application},
+    deployments::{self, Deployment},
+    instances::{self, Instance},
     memberships::{self, Membership},
+    nodes::{self, Node},
+    operations::Operation,
     organizations::{self, Organization},
     plans::{self, Plan},
     regions::{self, Region},
+    releases::{self, Release},
+    tasks::Task,
     users::{self, User},
 };
 
@@ -151,5 +161,157 @@ impl World {
         let application = self.application(slug);
         applications::insert(tx, &self.viewer, &application).await.unwrap();
         application
+    }
+}
+
+/// An application on its way to a node. Written, save for the operation and the task.
+#[derive(Debug)]
+pub struct Rollout {
+    pub node: Node,
+    pub application: Application,
+    pub deployment: Deployment,
+    pub release: Release,
+    pub instance: Instance,
+    pub operation: Operation,
+    pub task: Task,
+}
+
+impl World {
+    pub fn node(&self, key: u8) -> Node {
+        let blank = Node::blank(NodeId::new(&self.clock), self.region.id, self.now());
+        Node { name: format!("node-{key}"), public_key: vec![key; 32], status: NodeStatus::Online, ..blank }
+    }
+
+    pub fn deployment(&self, application: &Application, number: i64) -> Deployment {
+        Deployment {
+            id: DeploymentId::new(&self.clock),
+            organization_id: application.organization_id,
+            application_id: application.id,
+            number,
+            status: DeploymentStatus::Queued,
+            status_reason: None,
+            failure: None,
+            trigger: DeploymentTrigger::Manual,
+            source: serde_json::json!({"from": "upload"}),
+            commit_sha: None,
+            commit_message: None,
+            branch: None,
+            release_id: None,
+            rollback_of: None,
+            node_id: None,
+            plan: None,
+            plan_digest: None,
+            tool_lock: None,
+            attempt: 1,
+            created_by: Some(self.owner.id),
+            created_at: self.now(),
+            started_at: None,
+            finished_at: None,
+        }
+    }
+
+    pub fn release(&self, deployment: &Deployment, node: &Node, number: i64) -> Release {
+        Release {
+            id: ReleaseId::new(&self.clock),
+            organization_id: deployment.organization_id,
+            application_id: deployment.application_id,
+            number,
+            deployment_id: deployment.id,
+            node_id: Some(node.id),
+            image: format!("slipway/{}:{number}", deployment.application_id),
+            image_digest: "sha256:0".into(),
+            image_bytes: 1,
+            processes: serde_json::json!([]),
+            port: Some(8080),
+            health: HealthCheck::default(),
+            variables_ciphertext: vec![1, 2],
+            created_at: self.now(),
+        }
+    }
+
+    pub fn instance(&self, release: &Release, node: &Node, index: i64) -> Instance {
+        Instance {
+            id: InstanceId::new(&self.clock),
+            organization_id: release.organization_id,
+            application_id: release.application_id,
+            deployment_id: release.deployment_id,
+            release_id: release.id,
+            node_id: node.id,
+            process: "web".into(),
+            instance_index: index,
+            status: InstanceStatus::Created,
+            status_reason: None,
+            desired: true,
+            routed: false,
+            plan_id: self.plan.id,
+            hourly_rate: self.plan.price_hourly,
+            cpu_millis: 500,
+            memory_bytes: 1 << 20,
+            storage_bytes: 1 << 21,
+            container_id: None,
+            address: None,
+            exit_code: None,
+            restart_count: 0,
+            last_lines: None,
+            created_at: self.now(),
+            started_at: None,
+            stopped_at: None,
+        }
+    }
+
+    pub fn operation(&self, deployment: &Deployment) -> Operation {
+        Operation {
+            id: OperationId::new(&self.clock),
+            organization_id: Some(deployment.organization_id),
+            kind: OperationKind::Deploy,
+            status: OperationStatus::Queued,
+            application_id: Some(deployment.application_id),
+            deployment_id: Some(deployment.id),
+            payload: serde_json::json!({}),
+            step: None,
+            attempt: 0,
+            max_attempts: 3,
+            lease_owner: None,
+            lease_until: None,
+            fence: 0,
+            next_run_at: self.now(),
+            deadline: self.later(600),
+            error: None,
+            created_by: Some(self.owner.id),
+            created_at: self.now(),
+            started_at: None,
+            finished_at: None,
+        }
+    }
+
+    /// `key` tells nodes apart, and is unique in a database.
+    pub async fn rollout(&self, tx: &mut Tx, slug: &str, key: u8) -> Rollout {
+        let node = self.node(key);
+        nodes::insert(tx, &node).await.unwrap();
+        let application = self.insert_application(tx, slug).await;
+        let deployment = self.deployment(&application, 1);
+        deployments::insert(tx, &deployment).await.unwrap();
+        let release = self.release(&deployment, &node, 1);
+        releases::insert(tx, &release).await.unwrap();
+        let instance = self.instance(&release, &node, 0);
+        instances::insert(tx, &instance).await.unwrap();
+        let operation = self.operation(&deployment);
+        let task = Task {
+            id: TaskId::new(&self.clock),
+            organization_id: application.organization_id,
+            application_id: application.id,
+            deployment_id: deployment.id,
+            operation_id: Some(operation.id),
+            node_id: node.id,
+            kind: TaskKind::Build,
+            status: TaskStatus::Queued,
+            spec_ciphertext: vec![3],
+            outcome: None,
+            last_sequence: 0,
+            deadline: self.later(60),
+            created_at: self.now(),
+            finished_at: None,
+        };
+        Rollout { node, application, deployment, release, instance, operation, task }
     }
 }
