@@ -27,11 +27,8 @@ const LAST_LINES: usize = 200;
 ///
 /// # Errors
 /// Those of the database.
-pub async fn of_application(p: &Platform, viewer: &Viewer, application: ApplicationId) -> Result<Slice<Instance>> {
-    let mut tx = p.db.read().await?;
-    let mut slice = instances::of_application(&mut tx, viewer, application, &Page::first(Page::MOST)).await?;
-    slice.items.retain(|row| row.desired || !row.status.is_terminal());
-    Ok(slice)
+pub async fn of_application(p: &Platform, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Instance>> {
+    Ok(instances::current_of(&mut p.db.read().await?, viewer, application, page).await?)
 }
 
 /// Those of a node, newest first; ended ones too. For administrators.

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use slipway_model::{
-    ApplicationId, DeploymentId, InstanceId, Money, NodeId, OrganizationId, PlanId, ReleaseId, Slug, Timestamp, Viewer, state::InstanceStatus,
+    ApplicationId, DeploymentId, InstanceId, Money, NodeId, OrganizationId, PlanId, ReleaseId, Slug, Timestamp, Viewer,
+    state::InstanceStatus,
 };
 
 use crate::{Cursor, Listed, Order, Page, Slice, StoreError, Tx};
@@ -73,6 +74,15 @@ pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[InstanceId]) -> Result<
 pub async fn of_application(tx: &mut Tx, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Instance>, StoreError> {
     let sql = sql!("SELECT * FROM instances WHERE application_id = $1", application).within("organization_id", viewer);
     tx.fetch_slice(sql, page, Order::NewestFirst).await
+}
+
+/// Those that should run or do, newest first.
+pub async fn current_of(tx: &mut Tx, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Instance>, StoreError> {
+    let sql = sql!(
+        "SELECT * FROM instances WHERE application_id = $1 AND (desired OR status NOT IN ('stopped', 'exited', 'lost'))",
+        application
+    );
+    tx.fetch_slice(sql.within("organization_id", viewer), page, Order::NewestFirst).await
 }
 
 /// Newest first; ended ones too.

@@ -1,0 +1,141 @@
+//! Who a request comes from.
+
+use std::net::IpAddr;
+
+use chrono::TimeDelta;
+use slipway_model::{ApiTokenId, SessionId, Sha256Digest, UserId, Viewer};
+use slipway_store::{StoreError, Tx, api_tokens, memberships, sessions, users};
+
+use super::token;
+use crate::{
+    Platform,
+    error::{Error, Result},
+};
+
+/// Use is written down this often at most: reading is most of what tokens do.
+const USE_IS_NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
+/// No token is longer; nothing longer is hashed.
+const MAX_TOKEN_BYTES: usize = 200;
+
+/// What somebody showed to be let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Credential {
+    Session(SessionId),
+    ApiToken(ApiTokenId),
+}
+
+/// Who a request comes from: nobody in particular, or a person by session or API token.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    pub viewer: Option<Viewer>,
+    /// Of the machine that the request came from.
+    pub address: Option<IpAddr>,
+    /// What the program calls itself.
+    pub user_agent: Option<String>,
+    pub(super) credential: Option<Credential>,
+}
+
+impl Caller {
+    #[must_use]
+    pub fn anonymous(address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
+        let user_agent = user_agent.map(|text| text.chars().take(200).collect());
+        Self { viewer: None, address, user_agent, credential: None }
+    }
+
+    #[must_use]
+    pub fn is_session(&self, id: SessionId) -> bool {
+        self.credential == Some(Credential::Session(id))
+    }
+
+    /// Whether it came with an API token.
+    #[must_use]
+    pub fn is_program(&self) -> bool {
+        matches!(self.credential, Some(Credential::ApiToken(_)))
+    }
+
+    #[must_use]
+    pub fn user_id(&self) -> Option<UserId> {
+        self.viewer.as_ref().and_then(Viewer::user_id)
+    }
+
+    /// The same caller, as whoever `Bearer <token>` belongs to.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for a token that is unknown, expired or revoked.
+    pub async fn authenticate(self, platform: &Platform, authorization: &str) -> Result<Self> {
+        let token = match authorization.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+            _ => return Err(Error::Unauthenticated),
+        };
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Error::Unauthenticated);
+        }
+        // A token carries 256 random bits: looking its digest up in an index gives a guesser nothing to time.
+        let digest = Sha256Digest::of(token.as_bytes());
+        let credential = {
+            let tx = &mut platform.db.read().await?;
+            if token.starts_with(token::SESSION_PREFIX) {
+                sessions::by_digest(tx, digest).await?.map(|session| Credential::Session(session.id))
+            } else if token.starts_with(token::API_TOKEN_PREFIX) {
+                api_tokens::by_digest(tx, digest).await?.map(|token| Credential::ApiToken(token.id))
+            } else {
+                None
+            }
+        };
+        Self { credential: Some(credential.ok_or(Error::Unauthenticated)?), ..self }.refreshed(platform).await
+    }
+
+    /// The same caller with what holds now: memberships change, and credentials end.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] once the credential holds no longer.
+    pub async fn refreshed(self, platform: &Platform) -> Result<Self> {
+        let Some(credential) = self.credential else { return Ok(self) };
+        let mut tx = platform.db.read().await?;
+        let (viewer, last_used) = load(&mut tx, credential, platform).await?.ok_or(Error::Unauthenticated)?;
+        drop(tx);
+        if last_used.is_none_or(|at| platform.now() - at > USE_IS_NOTED_EVERY) {
+            note_use(platform, credential).await?;
+        }
+        Ok(Self { viewer: Some(viewer), ..self })
+    }
+}
+
+type LastUse = Option<slipway_model::Timestamp>;
+
+async fn load(tx: &mut Tx, credential: Credential, platform: &Platform) -> Result<Option<(Viewer, LastUse)>, StoreError> {
+    let now = platform.now();
+    let (user_id, only, token, last_used) = match credential {
+        Credential::Session(id) => match sessions::find(tx, id).await? {
+            Some(session) if session.revoked_at.is_none() && session.expires_at > now => {
+                (session.user_id, None, None, Some(session.last_seen_at))
+            }
+            _ => return Ok(None),
+        },
+        Credential::ApiToken(id) => match api_tokens::find(tx, id).await? {
+            Some(token) if token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now) => {
+                (token.user_id, token.organization_id, Some(token.id), token.last_used_at)
+            }
+            _ => return Ok(None),
+        },
+    };
+    let Some(user) = users::find(tx, user_id).await? else { return Ok(None) };
+    let memberships = memberships::of_user(tx, user_id).await?;
+    let memberships = memberships
+        .into_iter()
+        .filter(|membership| only.is_none_or(|only| membership.organization_id == only))
+        .map(|membership| (membership.organization_id, membership.role))
+        .collect();
+    // A token of one organization is no key to the platform, whoever made it.
+    let platform_admin = user.platform_admin && only.is_none();
+    Ok(Some((Viewer::User { id: user_id, platform_admin, memberships, token }, last_used)))
+}
+
+async fn note_use(platform: &Platform, credential: Credential) -> Result<(), StoreError> {
+    let mut tx = platform.db.begin().await?;
+    match credential {
+        Credential::Session(id) => sessions::seen(&mut tx, id, platform.now()).await?,
+        Credential::ApiToken(id) => api_tokens::used(&mut tx, id, platform.now()).await?,
+    }
+    tx.commit().await
+}

@@ -1,0 +1,218 @@
+//! One door to the executor, for HTTP and WebSocket alike: guard, then execute that same parsed document, then tidy the answer.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use async_graphql::{Response, ServerError, Variables};
+use futures::{FutureExt, Stream, StreamExt};
+use serde_json::{Map, Value, json};
+
+use super::{
+    SlipwaySchema,
+    guard::{self, Kind},
+    load,
+};
+use crate::{Platform, auth::Caller};
+
+/// Bytes of a request's variables, as JSON.
+const MAX_VARIABLES_BYTES: usize = 256 * 1024;
+/// For a query or mutation to answer. What takes longer is an operation.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// The GraphQL API. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    schema: SlipwaySchema,
+    platform: Platform,
+}
+
+/// A request as its JSON says it.
+#[derive(Debug, Clone, Default)]
+pub struct Payload {
+    pub query: String,
+    pub operation_name: Option<String>,
+    pub variables: Map<String, Value>,
+}
+
+/// A request that passed the guard.
+#[derive(Debug)]
+pub struct Prepared {
+    pub kind: Kind,
+    request: async_graphql::Request,
+}
+
+/// What goes back, and whether it got as far as executing anything.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// `{"data": …, "errors": […]}`; without `data` if nothing was executed.
+    pub body: Value,
+    pub executed: bool,
+}
+
+impl Answer {
+    /// A refusal of the whole request.
+    #[must_use]
+    pub fn refused(code: &str, message: &str) -> Self {
+        Self { body: json!({"errors": [{"message": message, "extensions": {"code": code}}]}), executed: false }
+    }
+
+    /// Errors, as they stand in the body.
+    #[must_use]
+    pub fn errors(&self) -> &[Value] {
+        self.body.get("errors").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Payload {
+    /// Reads a request from JSON. `null` members count as absent.
+    ///
+    /// # Errors
+    /// What is wrong, as a sentence.
+    pub fn from_json(body: Value) -> Result<Self, String> {
+        let Value::Object(mut body) = body else {
+            return Err("Send one request as a JSON object; a list of requests is not taken.".to_owned());
+        };
+        let query = match body.remove("query") {
+            Some(Value::String(query)) => query,
+            _ => return Err("`query` is missing or not a string.".to_owned()),
+        };
+        let operation_name = match body.remove("operationName") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(name)) => Some(name).filter(|name| !name.is_empty()),
+            Some(_) => return Err("`operationName` is not a string.".to_owned()),
+        };
+        let variables = match body.remove("variables") {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(variables)) => variables,
+            Some(_) => return Err("`variables` is not an object.".to_owned()),
+        };
+        if !matches!(body.remove("extensions"), None | Some(Value::Null | Value::Object(_))) {
+            return Err("`extensions` is not an object.".to_owned());
+        }
+        Ok(Self { query, operation_name, variables })
+    }
+
+    /// # Errors
+    /// The guard's refusal, without data.
+    pub fn prepare(self) -> Result<Prepared, Answer> {
+        let refused = |message: &str| Answer::refused("QUERY_REJECTED", message);
+        if serde_json::to_vec(&self.variables).map_or(usize::MAX, |json| json.len()) > MAX_VARIABLES_BYTES {
+            return Err(refused("The variables are larger than 256 KiB."));
+        }
+        let checked = guard::check(&self.query).map_err(|refusal| refused(&refusal.to_string()))?;
+        let mut request = async_graphql::Request::new(self.query).variables(Variables::from_json(Value::Object(self.variables)));
+        request.operation_name = self.operation_name;
+        request.set_parsed_query(checked.document);
+        Ok(Prepared { kind: checked.kind, request })
+    }
+}
+
+impl Api {
+    #[must_use]
+    pub fn new(platform: Platform) -> Self {
+        Self { schema: super::schema(&platform), platform }
+    }
+
+    #[must_use]
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    fn request(&self, prepared: Prepared, caller: Caller) -> async_graphql::Request {
+        let request = if caller.viewer.is_some() || self.platform.config.development {
+            prepared.request
+        } else {
+            prepared.request.disable_introspection()
+        };
+        let rows = load::rows(&self.platform, &caller);
+        request.data(caller).data(rows)
+    }
+
+    /// Answers a query or mutation.
+    pub async fn execute(&self, prepared: Prepared, caller: Caller) -> Answer {
+        let request = self.request(prepared, caller);
+        // A bug in one resolver must not take the connection of others' requests with it.
+        let execution = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
+        match tokio::time::timeout(TIME_LIMIT, execution).await {
+            Ok(Ok(response)) => tidy(response),
+            Ok(Err(_)) => {
+                tracing::error!("a resolver panicked");
+                Answer::refused("INTERNAL", "Something went wrong on our side. It has been recorded.")
+            }
+            Err(_) => Answer::refused("UNAVAILABLE", "This took longer than 10 seconds. Ask for less, or try again later."),
+        }
+    }
+
+    /// Answers any operation, one message at a time.
+    pub fn stream(&self, prepared: Prepared, caller: Caller) -> impl Stream<Item = Answer> + Send + use<> {
+        let api = self.clone();
+        async move {
+            if prepared.kind == Kind::Subscription {
+                let request = api.request(prepared, caller);
+                api.schema.execute_stream(request).map(tidy).boxed()
+            } else {
+                let answer = api.execute(prepared, caller).await;
+                futures::stream::once(std::future::ready(answer)).boxed()
+            }
+        }
+        .flatten_stream()
+    }
+}
+
+/// Gives every error a code, and leaves `data` out where nothing was executed.
+fn tidy(mut response: Response) -> Answer {
+    response.errors.iter_mut().for_each(give_code);
+    let executed =
+        response.errors.is_empty() || response.data != async_graphql::Value::Null || response.errors.iter().any(|e| !e.path.is_empty());
+    let mut body = Map::new();
+    if !response.errors.is_empty() {
+        body.insert("errors".to_owned(), json!(response.errors));
+    }
+    if executed {
+        body.insert("data".to_owned(), json!(response.data));
+    }
+    Answer { body: Value::Object(body), executed }
+}
+
+/// Errors of our own have a code. The others are the executor's opinion about the document and its variables.
+fn give_code(error: &mut ServerError) {
+    let extensions = error.extensions.get_or_insert_with(Default::default);
+    if extensions.get("code").is_none() {
+        extensions.set("code", "QUERY_REJECTED");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Payload, String> {
+        Payload::from_json(serde_json::from_str(json).unwrap())
+    }
+
+    #[test]
+    fn a_request_is_one_object_with_a_query() {
+        let payload = read(r#"{"query": "{ a }", "variables": {"x": 1}, "operationName": null, "extensions": {}}"#).unwrap();
+        assert_eq!((payload.query.as_str(), payload.variables.len()), ("{ a }", 1));
+        for bad in [
+            "[]",
+            "1",
+            "{}",
+            r#"{"query": 1}"#,
+            r#"{"query": "{a}", "variables": "x"}"#,
+            r#"{"query": "{a}", "variables": []}"#,
+            r#"{"query": "{a}", "operationName": 1}"#,
+            r#"{"query": "{a}", "extensions": 1}"#,
+            r#"[{"query": "{a}"}]"#,
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn variables_that_are_too_large_are_refused() {
+        let mut payload = Payload { query: "{ a }".to_owned(), ..Payload::default() };
+        payload.variables.insert("x".to_owned(), Value::String("x".repeat(MAX_VARIABLES_BYTES)));
+        let answer = payload.prepare().unwrap_err();
+        assert_eq!(answer.errors()[0]["extensions"]["code"], "QUERY_REJECTED");
+    }
+}

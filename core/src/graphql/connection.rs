@@ -1,0 +1,26 @@
+//! The lists of the schema that come in pages.
+
+use slipway_store as store;
+
+use super::{
+    page::connections,
+    types::{
+        Application, ApplicationInstance, Deployment, Event, NodeEnrollmentToken, Operation, Organization, Plan, Plugin, Region, Runtime,
+        WorkerNode,
+    },
+};
+
+connections! {
+    store::applications::Application => Application, ApplicationConnection, ApplicationEdge;
+    store::instances::Instance => ApplicationInstance, ApplicationInstanceConnection, ApplicationInstanceEdge;
+    store::deployments::Deployment => Deployment, DeploymentConnection, DeploymentEdge;
+    store::events::Event => Event, EventConnection, EventEdge;
+    store::enrollment_tokens::EnrollmentToken => NodeEnrollmentToken, NodeEnrollmentTokenConnection, NodeEnrollmentTokenEdge;
+    store::operations::Operation => Operation, OperationConnection, OperationEdge;
+    store::organizations::Organization => Organization, OrganizationConnection, OrganizationEdge;
+    store::plans::Plan => Plan, PlanConnection, PlanEdge;
+    crate::plugins::Installed => Plugin, PluginConnection, PluginEdge;
+    store::regions::Region => Region, RegionConnection, RegionEdge;
+    store::runtimes::Runtime => Runtime, RuntimeConnection, RuntimeEdge;
+    store::nodes::Node => WorkerNode, WorkerNodeConnection, WorkerNodeEdge;
+}

@@ -1,0 +1,49 @@
+//! The public API. Only this module sees the executor's types; a resolver decodes, calls a rule of the core, and encodes.
+
+mod access;
+mod api;
+mod connection;
+mod context;
+mod error;
+pub mod guard;
+mod load;
+mod mutation;
+mod page;
+mod query;
+mod scalar;
+mod subscription;
+mod types;
+
+use async_graphql::{Schema, SchemaBuilder};
+
+pub use self::{
+    api::{Answer, Api, Payload, Prepared},
+    guard::Kind,
+};
+use self::{mutation::Mutation, query::Query, subscription::Subscription};
+use crate::{Platform, auth::LoginAttempts};
+
+/// Costs of a query, with lists counted by how much they may answer.
+const MAX_COMPLEXITY: usize = 5_000;
+
+type SlipwaySchema = Schema<Query, Mutation, Subscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .register_output_type::<types::OrganizationOwned>()
+        .extension(access::Access)
+        .limit_complexity(MAX_COMPLEXITY)
+}
+
+fn schema(platform: &Platform) -> SlipwaySchema {
+    let builder = builder().data(platform.clone()).data(LoginAttempts::default());
+    // What a stranger may not introspect, suggestions must not tell either.
+    if platform.config.development { builder.finish() } else { builder.disable_suggestions().finish() }
+}
+
+/// The schema as text: the API's reference, checked in as `schema.graphql`.
+#[must_use]
+pub fn sdl() -> String {
+    let options = async_graphql::SDLExportOptions::new().prefer_single_line_descriptions().use_space_ident();
+    builder().finish().sdl_with_options(options)
+}

@@ -1,0 +1,21 @@
+//! Changing: one file per noun. Each resolver decodes, calls its rule, encodes.
+
+mod account;
+mod application;
+mod catalog;
+mod deployment;
+mod fleet;
+mod variable;
+
+use async_graphql::MergedObject;
+
+/// What can be changed.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    account::AccountMutation,
+    catalog::CatalogMutation,
+    application::ApplicationMutation,
+    variable::VariableMutation,
+    deployment::DeploymentMutation,
+    fleet::FleetMutation,
+);

@@ -1,0 +1,181 @@
+//! Who asks, where they belong, and anything at all by its id.
+
+use async_graphql::{Context, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use slipway_model as model;
+use slipway_store as store;
+
+use crate::{
+    error::UserError,
+    graphql::{
+        access::{Role, auth},
+        connection::OrganizationConnection,
+        context::{Request, id_if},
+        error::Result,
+        page::page,
+        types::{
+            ApiToken, Application, ApplicationInstance, Build, Deployment, EnvironmentVariable, Membership, Node, NodeEnrollmentToken,
+            Operation, Organization, Plan, Plugin, Region, Runtime, Session, SourceUpload, User, WorkerNode,
+        },
+    },
+    organizations, plugins,
+};
+
+/// Ids that `nodes` takes at once.
+const MAX_NODES: usize = 100;
+
+/// What this control plane is.
+#[derive(SimpleObject)]
+struct ServerInfo {
+    /// Of the control plane.
+    version: &'static str,
+    /// Its clock.
+    time: DateTime<Utc>,
+    /// The database engine it uses: `sqlite` or `postgres`.
+    database: &'static str,
+    /// ISO 4217: of all money on this platform.
+    currency: String,
+    /// An application's system domain is its slug and this.
+    platform_domain: String,
+}
+
+#[derive(Default)]
+pub(super) struct AccountQuery;
+
+#[Object]
+impl AccountQuery {
+    /// You.
+    #[graphql(directive = auth::apply(Role::Viewer))]
+    async fn viewer(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        Ok(match ctx.viewer()?.user_id() {
+            Some(id) => ctx.rows().load(id).await?.map(User),
+            None => None,
+        })
+    }
+
+    /// Anything by its id; `null` if there is nothing of that id that you may see.
+    #[graphql(directive = auth::apply(Role::Viewer))]
+    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "Of any kind of thing.")] id: ID) -> Result<Option<Node>> {
+        find(ctx, &id).await
+    }
+
+    /// Several things by their ids, in their order.
+    #[graphql(directive = auth::apply(Role::Viewer), complexity = "ids.len().min(100) * child_complexity")]
+    async fn nodes(&self, ctx: &Context<'_>, #[graphql(desc = "At most 100.")] ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
+        if ids.len() > MAX_NODES {
+            return Err(UserError::too_long("ids", format!("Ask for at most {MAX_NODES} at once.")).into());
+        }
+        futures::future::try_join_all(ids.iter().map(|id| find(ctx, id))).await
+    }
+
+    /// What this control plane is.
+    #[graphql(directive = auth::apply(Role::Anyone))]
+    async fn server_info(&self, ctx: &Context<'_>) -> ServerInfo {
+        let platform = ctx.platform();
+        ServerInfo {
+            version: env!("CARGO_PKG_VERSION"),
+            time: platform.now(),
+            database: match platform.db.engine() {
+                store::Engine::Sqlite => "sqlite",
+                store::Engine::Postgres => "postgres",
+            },
+            currency: platform.config.currency.to_string(),
+            platform_domain: platform.config.platform_domain.to_string(),
+        }
+    }
+
+    /// An organization that you belong to, by its id or its slug.
+    #[graphql(directive = auth::apply(Role::OrgMember))]
+    async fn organization(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its id.")] id: Option<ID>,
+        #[graphql(desc = "Its short name.")] slug: Option<String>,
+    ) -> Result<Option<Organization>> {
+        let (platform, viewer) = (ctx.platform(), ctx.viewer()?);
+        let found = match (id_if("id", id.as_ref()), slug) {
+            (Ok(Some(id)), _) => organizations::find(platform, viewer, id).await?,
+            (Ok(None), Some(slug)) => organizations::by_slug(platform, viewer, &slug).await?,
+            (Ok(None) | Err(_), _) => None,
+        };
+        Ok(found.map(Organization))
+    }
+
+    /// The organizations that you belong to, newest first.
+    #[graphql(directive = auth::apply(Role::Viewer), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    async fn organizations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<OrganizationConnection> {
+        let page = page(first, after, last, before)?;
+        Ok(organizations::list(ctx.platform(), ctx.viewer()?, &page).await?.into())
+    }
+}
+
+/// The kind of thing is told by the prefix of its id.
+async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+    macro_rules! parsed {
+        () => {
+            match id.as_str().parse() {
+                Ok(id) => id,
+                Err(_) => return Ok(None),
+            }
+        };
+    }
+    let (platform, viewer) = (ctx.platform(), ctx.viewer()?);
+    let admin = viewer.is_platform_admin();
+    let own = |user: model::UserId| Some(user) == viewer.user_id();
+    let tx = &mut platform.db.read().await?;
+    let prefix = id.split('_').next().unwrap_or_default();
+    Ok(match prefix {
+        model::UserId::PREFIX => {
+            let found = store::users::find(tx, parsed!()).await?;
+            found.filter(|user| admin || own(user.id)).map(|user| Node::User(User(user)))
+        }
+        model::SessionId::PREFIX => {
+            let found = store::sessions::find(tx, parsed!()).await?;
+            found.filter(|session| own(session.user_id)).map(|session| Node::Session(Session(session)))
+        }
+        model::ApiTokenId::PREFIX => {
+            let found = store::api_tokens::find(tx, parsed!()).await?;
+            found.filter(|token| own(token.user_id)).map(|token| Node::ApiToken(ApiToken(token)))
+        }
+        model::OrganizationId::PREFIX => {
+            store::organizations::find(tx, viewer, parsed!()).await?.map(|row| Node::Organization(Organization(row)))
+        }
+        model::MembershipId::PREFIX => store::memberships::find(tx, viewer, parsed!()).await?.map(|row| Node::Membership(Membership(row))),
+        model::PlanId::PREFIX => store::plans::find(tx, parsed!()).await?.map(|row| Node::Plan(Plan(row))),
+        model::RuntimeId::PREFIX => store::runtimes::find(tx, parsed!()).await?.map(|row| Node::Runtime(Runtime(row))),
+        model::RegionId::PREFIX => store::regions::find(tx, parsed!()).await?.map(|row| Node::Region(Region(row))),
+        model::NodeId::PREFIX if admin => store::nodes::find(tx, parsed!()).await?.map(|row| Node::WorkerNode(WorkerNode(row))),
+        model::EnrollmentTokenId::PREFIX if admin => {
+            store::enrollment_tokens::find(tx, parsed!()).await?.map(|row| Node::NodeEnrollmentToken(NodeEnrollmentToken(row)))
+        }
+        model::ApplicationId::PREFIX => {
+            store::applications::find(tx, viewer, parsed!()).await?.map(|row| Node::Application(Application(row)))
+        }
+        model::InstanceId::PREFIX => {
+            store::instances::find(tx, viewer, parsed!()).await?.map(|row| Node::ApplicationInstance(ApplicationInstance(row)))
+        }
+        model::DeploymentId::PREFIX => store::deployments::find(tx, viewer, parsed!()).await?.map(|row| Node::Deployment(Deployment(row))),
+        model::BuildId::PREFIX => {
+            let id: model::BuildId = parsed!();
+            let deployment = model::DeploymentId::from_uuid(id.uuid());
+            store::deployments::find(tx, viewer, deployment).await?.map(|row| Node::Build(Build(row)))
+        }
+        model::VariableId::PREFIX => {
+            store::variables::find(tx, viewer, parsed!()).await?.map(|row| Node::EnvironmentVariable(EnvironmentVariable(row)))
+        }
+        model::UploadId::PREFIX => {
+            let found = store::uploads::find(tx, viewer, parsed!()).await?;
+            found.map(|row| Node::SourceUpload(SourceUpload { row, ticket: None }))
+        }
+        model::OperationId::PREFIX => store::operations::find(tx, viewer, parsed!()).await?.map(|row| Node::Operation(Operation(row))),
+        model::PluginRowId::PREFIX if admin => plugins::find(platform, viewer, parsed!()).await?.map(|plugin| Node::Plugin(Plugin(plugin))),
+        _ => None,
+    })
+}

@@ -1,0 +1,12 @@
+//! Reading: one file per noun.
+
+mod account;
+mod application;
+mod catalog;
+mod fleet;
+
+use async_graphql::MergedObject;
+
+/// What can be asked.
+#[derive(MergedObject, Default)]
+pub struct Query(account::AccountQuery, catalog::CatalogQuery, application::ApplicationQuery, fleet::FleetQuery);

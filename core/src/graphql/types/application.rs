@@ -1,0 +1,213 @@
+//! Applications: what a customer owns.
+
+use async_graphql::{Context, ID, Object};
+use chrono::{DateTime, Utc};
+use slipway_store as store;
+
+use super::{
+    Deployment, EnvironmentVariable, Organization, Plan, Region, Runtime, User,
+    money::Money,
+    source::{ApplicationSource, BuildConfig, HealthCheck},
+    state::{ApplicationStatus, DeploymentStatus, VariableScope},
+};
+use crate::{
+    applications, deployments, events,
+    graphql::{
+        connection::{ApplicationInstanceConnection, DeploymentConnection, EventConnection, OperationConnection},
+        context::Request,
+        error::Result,
+        page::page,
+    },
+    instances, runtimes, variables,
+};
+
+/// What a customer owns: code from somewhere, running as instances under a name.
+pub struct Application(pub(crate) store::applications::Application);
+
+#[Object]
+impl Application {
+    /// Opaque and stable.
+    pub async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// Whose it is.
+    pub async fn organization(&self, ctx: &Context<'_>) -> Result<Organization> {
+        Ok(Organization(ctx.rows().need(self.0.organization_id).await?))
+    }
+
+    /// Short name, unique on the platform; the first part of its system domain.
+    async fn slug(&self) -> &str {
+        self.0.slug.as_ref()
+    }
+
+    /// What people call it.
+    async fn name(&self) -> &str {
+        self.0.name.as_ref()
+    }
+
+    /// What it is doing.
+    async fn status(&self) -> ApplicationStatus {
+        self.0.status.into()
+    }
+
+    /// Why, where that is not plain.
+    async fn status_reason(&self) -> Option<&str> {
+        self.0.status_reason.as_deref()
+    }
+
+    /// What each of its instances gets.
+    async fn plan(&self, ctx: &Context<'_>) -> Result<Plan> {
+        Ok(Plan(ctx.rows().need(self.0.plan_id).await?))
+    }
+
+    /// The runtime it asks for, in the version taken by default; `null`: it is detected.
+    async fn runtime(&self, ctx: &Context<'_>) -> Result<Option<Runtime>> {
+        Ok(match &self.0.runtime_kind {
+            Some(kind) => runtimes::default_of(ctx.platform(), kind).await?.map(Runtime),
+            None => None,
+        })
+    }
+
+    /// Where it runs.
+    async fn region(&self, ctx: &Context<'_>) -> Result<Region> {
+        Ok(Region(ctx.rows().need(self.0.region_id).await?))
+    }
+
+    /// Where its code comes from; `null`: from archives that are uploaded.
+    async fn source(&self) -> Option<ApplicationSource> {
+        self.0.source.clone().map(Into::into)
+    }
+
+    /// How it is built.
+    async fn build_config(&self) -> BuildConfig {
+        self.0.build_config.clone().into()
+    }
+
+    /// How its instances show that they are well.
+    async fn health_check(&self) -> HealthCheck {
+        self.0.health_check.clone().unwrap_or_default().into()
+    }
+
+    /// How many web instances are wanted.
+    async fn desired_instances(&self) -> i64 {
+        self.0.desired_instances
+    }
+
+    /// Whether a push to its branch deploys it.
+    async fn auto_deploy(&self) -> bool {
+        self.0.auto_deploy
+    }
+
+    /// Where visitors reach it, by its system domain.
+    async fn url(&self, ctx: &Context<'_>) -> String {
+        applications::url(&ctx.platform().config, &self.0.slug)
+    }
+
+    /// The deployment that serves.
+    async fn current_deployment(&self, ctx: &Context<'_>) -> Result<Option<Deployment>> {
+        Ok(match self.0.current_deployment_id {
+            Some(id) => ctx.rows().load(id).await?.map(Deployment),
+            None => None,
+        })
+    }
+
+    /// Grows with every change of its settings; for `expectedVersion`.
+    async fn version(&self) -> i64 {
+        self.0.version
+    }
+
+    /// Who created it.
+    async fn created_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        Ok(match self.0.created_by {
+            Some(id) => ctx.rows().load(id).await?.map(User),
+            None => None,
+        })
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// When its settings were last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
+    /// What its wanted instances cost per hour at today's price of its plan.
+    async fn estimated_hourly_cost(&self, ctx: &Context<'_>) -> Result<Money> {
+        let plan: store::plans::Plan = ctx.rows().need(self.0.plan_id).await?;
+        let nanos = plan.price_hourly.nanos().saturating_mul(self.0.desired_instances);
+        Ok(Money::new(slipway_model::Money::from_nanos(nanos), ctx.platform().config.currency))
+    }
+
+    /// Its environment variables, by key. Values of sensitive ones are left out.
+    async fn variables(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those seen there.")] scope: Option<VariableScope>,
+    ) -> Result<Vec<EnvironmentVariable>> {
+        let rows = variables::list(ctx.platform(), ctx.viewer()?, self.0.id, scope.map(Into::into)).await?;
+        Ok(rows.into_iter().map(EnvironmentVariable).collect())
+    }
+
+    /// Its deployments, newest first.
+    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    async fn deployments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only those in one of these states.")] status: Option<Vec<DeploymentStatus>>,
+    ) -> Result<DeploymentConnection> {
+        let status: Option<Vec<_>> = status.map(|status| status.into_iter().map(Into::into).collect());
+        let page = page(first, after, last, before)?;
+        Ok(deployments::list(ctx.platform(), ctx.viewer()?, self.0.id, status, &page).await?.into())
+    }
+
+    /// Its instances that should run or do, newest first. Those that ended are with their deployment.
+    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    async fn instances(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<ApplicationInstanceConnection> {
+        let page = page(first, after, last, before)?;
+        Ok(instances::of_application(ctx.platform(), ctx.viewer()?, self.0.id, &page).await?.into())
+    }
+
+    /// Its operations, newest first.
+    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    async fn operations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<OperationConnection> {
+        let page = page(first, after, last, before)?;
+        let tx = &mut ctx.platform().db.read().await?;
+        Ok(store::operations::of_application(tx, ctx.viewer()?, self.0.id, &page).await?.into())
+    }
+
+    /// What happened to it, newest first.
+    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<EventConnection> {
+        let page = page(first, after, last, before)?;
+        Ok(events::list(ctx.platform(), ctx.viewer()?, self.0.id, &page).await?.into())
+    }
+}

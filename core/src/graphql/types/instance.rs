@@ -1,0 +1,87 @@
+//! Instances: one running container each.
+
+use async_graphql::{Context, ID, Object};
+use chrono::{DateTime, Utc};
+use slipway_store as store;
+
+use super::{Application, Deployment, Organization, WorkerNode, state::InstanceStatus};
+use crate::graphql::{context::Request, error::Result};
+
+/// One running container of an application.
+pub struct ApplicationInstance(pub(crate) store::instances::Instance);
+
+#[Object]
+impl ApplicationInstance {
+    /// Opaque and stable.
+    pub async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// Whose it is.
+    pub async fn organization(&self, ctx: &Context<'_>) -> Result<Organization> {
+        Ok(Organization(ctx.rows().need(self.0.organization_id).await?))
+    }
+
+    /// What it is an instance of.
+    async fn application(&self, ctx: &Context<'_>) -> Result<Application> {
+        Ok(Application(ctx.rows().need(self.0.application_id).await?))
+    }
+
+    /// The deployment that brought it.
+    async fn deployment(&self, ctx: &Context<'_>) -> Result<Deployment> {
+        Ok(Deployment(ctx.rows().need(self.0.deployment_id).await?))
+    }
+
+    /// The machine it is on. Only administrators of the platform see this.
+    async fn node(&self, ctx: &Context<'_>) -> Result<Option<WorkerNode>> {
+        if !ctx.viewer()?.is_platform_admin() {
+            return Ok(None);
+        }
+        Ok(ctx.rows().load(self.0.node_id).await?.map(WorkerNode))
+    }
+
+    /// `web`, `worker`, ... as the build plan names it.
+    async fn process(&self) -> &str {
+        &self.0.process
+    }
+
+    /// Its number among those of the same process, from 0.
+    async fn index(&self) -> i64 {
+        self.0.instance_index
+    }
+
+    /// What it is doing.
+    async fn status(&self) -> InstanceStatus {
+        self.0.status.into()
+    }
+
+    /// Why, where that is not plain.
+    async fn status_reason(&self) -> Option<&str> {
+        self.0.status_reason.as_deref()
+    }
+
+    /// What it ended with.
+    async fn exit_code(&self) -> Option<i64> {
+        self.0.exit_code
+    }
+
+    /// How often it was started again.
+    async fn restart_count(&self) -> i64 {
+        self.0.restart_count
+    }
+
+    /// The last lines that it wrote before it ended.
+    async fn last_lines(&self) -> Vec<String> {
+        self.0.last_lines.clone().unwrap_or_default()
+    }
+
+    /// When it started.
+    async fn started_at(&self) -> Option<DateTime<Utc>> {
+        self.0.started_at
+    }
+
+    /// When it stopped.
+    async fn stopped_at(&self) -> Option<DateTime<Utc>> {
+        self.0.stopped_at
+    }
+}

@@ -1,0 +1,145 @@
+//! People, and what they sign in with.
+
+use async_graphql::{Context, ID, Object};
+use chrono::{DateTime, Utc};
+use slipway_store as store;
+
+use crate::{
+    auth,
+    graphql::{context::Request, error::Result, types::Organization},
+    organizations,
+};
+
+/// A person.
+pub struct User(pub(crate) store::users::User);
+
+#[Object]
+impl User {
+    /// Opaque and stable.
+    pub async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// What they sign in with; lower case.
+    async fn email(&self) -> &str {
+        &self.0.email
+    }
+
+    /// What they call themselves.
+    async fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// Whether they run this platform.
+    async fn is_platform_admin(&self) -> bool {
+        self.0.platform_admin
+    }
+
+    /// When they were added.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// The organizations that they belong to and you may see.
+    async fn memberships(&self, ctx: &Context<'_>) -> Result<Vec<super::Membership>> {
+        let rows = organizations::memberships_of(ctx.platform(), ctx.viewer()?, self.0.id).await?;
+        Ok(rows.into_iter().map(super::Membership).collect())
+    }
+
+    /// Where they are signed in. Only they themselves see this.
+    async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>> {
+        let rows = auth::sessions(ctx.platform(), ctx.viewer()?, self.0.id).await?;
+        Ok(rows.into_iter().map(Session).collect())
+    }
+
+    /// Their API tokens. Only they themselves see these.
+    async fn api_tokens(&self, ctx: &Context<'_>) -> Result<Vec<ApiToken>> {
+        let rows = auth::api_tokens(ctx.platform(), ctx.viewer()?, self.0.id).await?;
+        Ok(rows.into_iter().map(ApiToken).collect())
+    }
+}
+
+/// One sign-in.
+pub struct Session(pub(crate) store::sessions::Session);
+
+#[Object]
+impl Session {
+    /// Opaque and stable.
+    pub async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// What the program that signed in called itself.
+    async fn user_agent(&self) -> Option<&str> {
+        self.0.user_agent.as_deref()
+    }
+
+    /// The address that it was seen at.
+    async fn ip(&self) -> Option<&str> {
+        self.0.ip.as_deref()
+    }
+
+    /// When it began.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// When it was last used, to the minute.
+    async fn last_seen_at(&self) -> DateTime<Utc> {
+        self.0.last_seen_at
+    }
+
+    /// When it ends by itself.
+    async fn expires_at(&self) -> DateTime<Utc> {
+        self.0.expires_at
+    }
+
+    /// Whether it is the one that this request came with.
+    async fn current(&self, ctx: &Context<'_>) -> bool {
+        ctx.caller().is_session(self.0.id)
+    }
+}
+
+/// A token for programs. The token itself is shown once, when it is made.
+pub struct ApiToken(pub(crate) store::api_tokens::ApiToken);
+
+#[Object]
+impl ApiToken {
+    /// Opaque and stable.
+    pub async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// What it is for.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// How the token begins, to tell it from others.
+    async fn prefix(&self) -> &str {
+        &self.0.prefix
+    }
+
+    /// The one organization that it opens; `null` for all that its owner belongs to.
+    pub async fn organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
+        Ok(match self.0.organization_id {
+            Some(id) => ctx.rows().load(id).await?.map(Organization),
+            None => None,
+        })
+    }
+
+    /// When it ends by itself.
+    async fn expires_at(&self) -> Option<DateTime<Utc>> {
+        self.0.expires_at
+    }
+
+    /// When it was last used, to the minute.
+    async fn last_used_at(&self) -> Option<DateTime<Utc>> {
+        self.0.last_used_at
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+}

@@ -1,0 +1,94 @@
+//! Regions: where worker nodes stand. They are the administrator's.
+
+use slipway_model::{DisplayName, RegionId, Slug, Viewer};
+use slipway_store::{
+    Page, Slice, StoreError,
+    regions::{self, Region},
+};
+
+use crate::{
+    Platform,
+    error::{Error, Refusals, Result, UserError},
+    plans::require_admin,
+};
+
+/// A region that shall be.
+#[derive(Debug)]
+pub struct NewRegion {
+    pub slug: String,
+    pub name: String,
+    pub country: Option<String>,
+}
+
+/// # Errors
+/// Refusals of the input; a taken slug.
+pub async fn create(platform: &Platform, viewer: &Viewer, new: NewRegion) -> Result<Region> {
+    require_admin(viewer)?;
+    let mut refusals = Refusals::new();
+    let slug = refusals.parse::<Slug>("slug", &new.slug);
+    let name = refusals.parse::<DisplayName>("name", &new.name);
+    let is_code = |code: &String| code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
+    refusals.check(new.country.as_ref().is_none_or(is_code), || {
+        UserError::invalid("country", "Use two capital letters of ISO 3166-1, such as DE.")
+    });
+    refusals.done()?;
+    let (Some(slug), Some(name)) = (slug, name) else { return Err(Error::internal(anyhow::anyhow!("a name refused silently"))) };
+    let now = platform.now();
+    let id = RegionId::new(&*platform.clock);
+    let region = Region { id, slug, name: name.into(), country: new.country, active: true, created_at: now, updated_at: now };
+    let mut tx = platform.db.begin().await?;
+    match regions::insert(&mut tx, &region).await {
+        Err(StoreError::Conflict) => {
+            return Err(UserError::already_exists("slug", format!("There is a region `{}` already.", region.slug)).into());
+        }
+        outcome => outcome?,
+    };
+    tx.commit().await?;
+    Ok(region)
+}
+
+/// # Errors
+/// Refusals of the input.
+pub async fn update(platform: &Platform, viewer: &Viewer, id: RegionId, name: Option<String>, active: Option<bool>) -> Result<Region> {
+    require_admin(viewer)?;
+    let mut refusals = Refusals::new();
+    let name = name.and_then(|name| refusals.parse::<DisplayName>("name", &name));
+    refusals.done()?;
+    let mut tx = platform.db.begin().await?;
+    let mut region = regions::find(&mut tx, id).await?.ok_or_else(|| UserError::not_found("id", "region"))?;
+    if let Some(name) = name {
+        region.name = name.into();
+    }
+    region.active = active.unwrap_or(region.active);
+    region.updated_at = platform.now();
+    regions::update(&mut tx, &region).await?;
+    tx.commit().await?;
+    Ok(region)
+}
+
+/// # Errors
+/// Those of the database.
+pub async fn find(platform: &Platform, id: RegionId) -> Result<Option<Region>> {
+    Ok(regions::find(&mut platform.db.read().await?, id).await?)
+}
+
+/// # Errors
+/// Those of the database.
+pub async fn by_slug(platform: &Platform, slug: &str) -> Result<Option<Region>> {
+    let Ok(slug) = slug.parse::<Slug>() else { return Ok(None) };
+    Ok(regions::by_slug(&mut platform.db.read().await?, &slug).await?)
+}
+
+/// # Errors
+/// Those of the database.
+pub async fn list(platform: &Platform, available_only: bool, page: &Page) -> Result<Slice<Region>> {
+    Ok(regions::list(&mut platform.db.read().await?, available_only, page).await?)
+}
+
+/// Whether it is offered and has a node that takes applications (R5.4).
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_available(platform: &Platform, region: &Region) -> Result<bool> {
+    Ok(region.active && regions::has_capacity(&mut platform.db.read().await?, region.id).await?)
+}

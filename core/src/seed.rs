@@ -1,0 +1,183 @@
+//! What a fresh platform begins with. Every start runs it again; nothing that an administrator changed is changed back.
+
+use std::{
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use data_encoding::BASE64URL_NOPAD;
+use slipway_model::{ApiTokenId, MembershipId, Money, OrganizationId, PlanId, RegionId, Role, Secret, Slug, UserId};
+use slipway_store::{
+    Page,
+    api_tokens::{self, ApiToken},
+    memberships::{self, Membership},
+    organizations::{self, Organization},
+    plans::{self, Plan},
+    regions::{self, Region},
+    users::{self, User},
+};
+
+use crate::{
+    Platform,
+    auth::{self, NewToken},
+    error::{Error, Result},
+    plugins, runtimes,
+};
+
+/// Who runs a fresh platform.
+pub const ADMIN_EMAIL: &str = "admin@localhost";
+/// In the data directory: an API token of that administrator.
+pub const TOKEN_FILE: &str = "admin.token";
+/// In the data directory: that administrator's first password.
+pub const PASSWORD_FILE: &str = "admin.password";
+
+const MIB: i64 = 1 << 20;
+const GIB: i64 = 1 << 30;
+
+/// slug, name, CPU, memory, storage, instances; prices per hour and month in billionths.
+const PLANS: &[(&str, &str, i64, i64, i64, i64, i64, i64)] = &[
+    ("nano", "Nano", 250, 256 * MIB, GIB, 2, 4_000_000, 2_500_000_000),
+    ("small", "Small", 500, 512 * MIB, 2 * GIB, 5, 8_000_000, 5_000_000_000),
+    ("medium", "Medium", 1_000, GIB, 5 * GIB, 10, 16_000_000, 10_000_000_000),
+    ("large", "Large", 2_000, 4 * GIB, 10 * GIB, 20, 48_000_000, 30_000_000_000),
+];
+
+/// Brings the platform to where it can be used: an administrator, an organization, plans, a region, the plugins' runtimes.
+///
+/// # Errors
+/// Those of the database and of the data directory.
+pub async fn run(platform: &Platform) -> Result<()> {
+    bootstrap(platform).await?;
+    defaults(platform).await?;
+    plugins::synchronize(platform).await?;
+    runtimes::synchronize(platform).await
+}
+
+/// The first administrator, made once. The files are written before the transaction that makes them true is committed: a crash between
+/// leaves files that open nothing, which the next start replaces, and never an administrator whom nobody can be.
+async fn bootstrap(platform: &Platform) -> Result<()> {
+    if users::count(&mut platform.db.read().await?).await? > 0 {
+        return Ok(());
+    }
+    let mut random = [0; 18];
+    platform.clock.fill(&mut random);
+    let password = Secret::new(BASE64URL_NOPAD.encode(&random));
+    let password_hash = auth::hash(&*platform.clock, password.clone()).await?;
+    let token = NewToken::api(&*platform.clock);
+    let now = platform.now();
+    let user = User {
+        id: UserId::new(&*platform.clock),
+        email: ADMIN_EMAIL.to_owned(),
+        name: Some("Administrator".to_owned()),
+        password_hash: Some(password_hash),
+        platform_admin: true,
+        created_at: now,
+        updated_at: now,
+    };
+    let organization = Organization {
+        id: OrganizationId::new(&*platform.clock),
+        slug: "default".parse().map_err(Error::internal)?,
+        name: "Default".parse().map_err(Error::internal)?,
+        created_at: now,
+    };
+    let owner = Membership {
+        id: MembershipId::new(&*platform.clock),
+        organization_id: organization.id,
+        user_id: user.id,
+        role: Role::Owner,
+        created_at: now,
+    };
+    let api_token = ApiToken {
+        id: ApiTokenId::new(&*platform.clock),
+        user_id: user.id,
+        organization_id: None,
+        name: "First administrator".to_owned(),
+        prefix: token.prefix,
+        expires_at: None,
+        last_used_at: None,
+        created_at: now,
+        revoked_at: None,
+    };
+    let mut tx = platform.db.begin().await?;
+    // Another process may have been first.
+    if users::count(&mut tx).await? > 0 {
+        return Ok(());
+    }
+    users::insert(&mut tx, &user).await?;
+    organizations::insert(&mut tx, &organization).await?;
+    memberships::insert(&mut tx, &owner).await?;
+    api_tokens::insert(&mut tx, &api_token, token.digest).await?;
+    let directory = platform.config.data_dir.clone();
+    let secrets = [(directory.join(TOKEN_FILE), token.secret), (directory.join(PASSWORD_FILE), password)];
+    tokio::task::spawn_blocking(move || secrets.iter().try_for_each(|(path, secret)| write_private(path, secret)))
+        .await
+        .map_err(Error::internal)?
+        .map_err(|error| Error::internal(anyhow::Error::new(error).context("cannot write the administrator's token")))?;
+    tx.commit().await?;
+    tracing::info!(email = ADMIN_EMAIL, token = %platform.config.data_dir.join(TOKEN_FILE).display(), "made the first administrator");
+    Ok(())
+}
+
+/// Plans where there are none, a region where there is none.
+async fn defaults(platform: &Platform) -> Result<()> {
+    let now = platform.now();
+    let mut tx = platform.db.begin().await?;
+    if plans::list(&mut tx, false, &Page::first(1)).await?.items.is_empty() {
+        for (order, &(slug, name, cpu_millis, memory_bytes, storage_bytes, max_instances, hourly, monthly)) in PLANS.iter().enumerate() {
+            let plan = Plan {
+                id: PlanId::new(&*platform.clock),
+                slug: known_slug(slug)?,
+                name: name.to_owned(),
+                description: None,
+                cpu_millis,
+                memory_bytes,
+                storage_bytes,
+                max_instances,
+                price_hourly: Money::from_nanos(hourly),
+                price_monthly: Money::from_nanos(monthly),
+                runtimes: None,
+                active: true,
+                sort_order: i64::try_from(order).unwrap_or(0),
+                version: 1,
+                created_at: now,
+                updated_at: now,
+            };
+            plans::insert(&mut tx, &plan).await?;
+        }
+    }
+    if regions::list(&mut tx, false, &Page::first(1)).await?.items.is_empty() {
+        let region = Region {
+            id: RegionId::new(&*platform.clock),
+            slug: known_slug("local")?,
+            name: "Local".to_owned(),
+            country: None,
+            active: true,
+            created_at: now,
+            updated_at: now,
+        };
+        regions::insert(&mut tx, &region).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+fn known_slug(slug: &str) -> Result<Slug> {
+    slug.parse().map_err(Error::internal)
+}
+
+/// Beside its place, onto disk, then renamed: whoever reads it sees all of it, and nobody else may read it.
+fn write_private(path: &Path, secret: &Secret) -> std::io::Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = PathBuf::from(draft);
+    let _ = std::fs::remove_file(&draft);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    writeln!(file, "{}", secret.expose())?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)?;
+    match path.parent() {
+        Some(directory) => std::fs::File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
+}
