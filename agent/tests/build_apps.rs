@@ -15,9 +15,9 @@ use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder, StartContainerOptions,
 };
 use build_support::{Bench, docker, remove_image};
-use slipway_buildpack_wit::LockedTool;
+use slipway_buildpack_wit::{LockedTool, Tool};
 use slipway_model::BuildConfig;
-use slipway_protocol::{BuildTask, BuildpackRef, Outcome, PlanTask, SourceSpec, TaskSpec};
+use slipway_protocol::{BuildLimits, BuildTask, BuildpackRef, Outcome, PlanTask, SourceSpec, TaskSpec};
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -48,74 +48,107 @@ fn bench() -> Bench {
     Bench::with(|config| config.ca_bundle = bundle.exists().then(|| bundle.to_owned()))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_app_is_planned_built_and_answers() {
+/// Every buildpack that we ship.
+const BUILDPACKS: [&str; 4] = ["node", "python", "php", "dockerfile"];
+
+/// Plans and builds one of the examples with all buildpacks enabled, and asks what was built.
+async fn deploy(example: &str, buildpack: &str) {
     let bench = bench();
-    let source = upload(&bench, &workspace().join("examples/node-express"));
-    let buildpacks = vec![BuildpackRef { id: "node".into(), sha256: bench.blobs.add(component("node")) }];
+    let source = upload(&bench, &workspace().join("examples").join(example));
+    let buildpacks = BUILDPACKS.map(|id| BuildpackRef { id: id.into(), sha256: bench.blobs.add(component(id)) }).to_vec();
     let mut task = bench.task(TaskSpec::Plan(PlanTask { source: source.clone(), config: BuildConfig::default(), buildpacks }));
     let ran = bench.run(&task).await;
-    let Outcome::Planned { plan, .. } = &ran.outcome else { panic!("{:?}\n{}", ran.outcome, ran.log()) };
-    assert_eq!(plan.buildpack, "node");
-    assert!(ran.log().contains("package.json"), "{}", ran.log());
+    let Outcome::Planned { plan, .. } = &ran.outcome else { panic!("{example}: {:?}\n{}", ran.outcome, ran.log()) };
+    assert_eq!(plan.buildpack, buildpack);
+    assert!(ran.log().contains(&format!("Found: {buildpack}")), "{}", ran.log());
+    // The build is of the same deployment: the source must still be there.
+    assert!(bench.data.path().join("builds").join(task.deployment.to_string()).join("src/README.md").exists());
 
-    let locked = LockedTool {
-        constraint: plan.fragment.tools[0].constraint.clone(),
-        version: "22".into(),
-        build_image: "node:22-slim".into(),
-        run_image: "node:22-slim".into(),
-    };
-    let image = "slipway-build-test/node-express:1".to_owned();
-    // The same deployment: its source is still there.
-    assert!(bench.data.path().join("builds").join(task.deployment.to_string()).join("src/package.json").exists());
+    let image = format!("slipway-build-test/{example}:1");
     task.spec = TaskSpec::Build(BuildTask {
         source,
         root_directory: ".".into(),
         plan: plan.clone(),
-        lock: plan.fragment.tools.iter().map(|tool| (tool.name.clone(), locked.clone())).collect(),
+        lock: plan.fragment.tools.iter().map(|tool| (tool.name.clone(), locked(tool))).collect(),
         image: image.clone(),
         labels: BTreeMap::new(),
         secrets: BTreeMap::new(),
-        limits: Default::default(),
+        limits: BuildLimits::default(),
     });
     let ran = bench.run(&task).await;
-    assert!(matches!(ran.outcome, Outcome::Built { .. }), "{:?}\n{}", ran.outcome, ran.log());
+    assert!(matches!(ran.outcome, Outcome::Built { .. }), "{example}: {:?}\n{}", ran.outcome, ran.log());
     assert!(!ran.log().contains("Unpacking"), "the source was unpacked twice\n{}", ran.log());
-    assert!(!ran.log().contains("--mount"), "{}", ran.log());
-    let answer = answer(&image).await;
+    assert!(!ran.log().contains("--mount") && !ran.log().contains("ca.pem"), "{}", ran.log());
+    let answer = answer(&image, example).await;
     remove_image(&image).await;
-    assert!(answer.unwrap().status().is_success());
+    let body = answer.unwrap_or_else(|error| panic!("{example} does not answer: {error}"));
+    assert!(body.starts_with("Hello from"), "{example} answered {body:?}");
+}
+
+/// What the runtimes would resolve the tool to.
+fn locked(tool: &Tool) -> LockedTool {
+    let image = match tool.name.as_str() {
+        "node" => "node:22-slim",
+        "python" => "python:3.13-slim",
+        "php" => "php:8.2-apache",
+        other => panic!("no image for {other}"),
+    };
+    LockedTool { constraint: tool.constraint.clone(), version: "0".into(), build_image: image.into(), run_image: image.into() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_app_is_planned_built_and_answers() {
+    deploy("node-express", "node").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_python_app_is_planned_built_and_answers() {
+    deploy("python-flask", "python").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_php_app_is_planned_built_and_answers() {
+    deploy("php-plain", "php").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_with_a_dockerfile_is_planned_built_and_answers() {
+    deploy("dockerfile-app", "dockerfile").await;
 }
 
 /// What the image answers to `GET /`, on a network of its own.
-async fn answer(image: &str) -> Result<reqwest::Response, String> {
-    const NAME: &str = "slipway-build-test-app";
+async fn answer(image: &str, example: &str) -> Result<String, String> {
+    let name = format!("slipway-build-test-{example}");
     let engine = docker();
-    let _ = engine.create_network(NetworkCreateRequest { name: NAME.into(), ..Default::default() }).await;
+    let _ = engine.create_network(NetworkCreateRequest { name: name.clone(), ..Default::default() }).await;
     let config = ContainerCreateBody {
         image: Some(image.into()),
-        env: Some(vec!["PORT=3000".into()]),
-        host_config: Some(HostConfig { network_mode: Some(NAME.into()), ..Default::default() }),
+        env: Some(vec!["PORT=8080".into()]),
+        host_config: Some(HostConfig { network_mode: Some(name.clone()), ..Default::default() }),
         ..Default::default()
     };
-    engine.create_container(Some(CreateContainerOptionsBuilder::default().name(NAME).build()), config).await.unwrap();
-    engine.start_container(NAME, None::<StartContainerOptions>).await.unwrap();
-    let inspected = engine.inspect_container(NAME, None::<InspectContainerOptions>).await.unwrap();
+    engine.create_container(Some(CreateContainerOptionsBuilder::default().name(&name).build()), config).await.unwrap();
+    engine.start_container(&name, None::<StartContainerOptions>).await.unwrap();
+    let inspected = engine.inspect_container(&name, None::<InspectContainerOptions>).await.unwrap();
     let networks = inspected.network_settings.unwrap().networks.unwrap();
-    let url = format!("http://{}:3000/", networks[NAME].ip_address.clone().unwrap());
+    let url = format!("http://{}:8080/", networks[&name].ip_address.clone().unwrap());
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2));
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = client.build().unwrap();
     let mut answer = Err("never tried".to_owned());
-    for _ in 0..40 {
-        answer = client.get(&url).send().await.map_err(|error| error.to_string());
-        if answer.is_ok() {
-            break;
+    for _ in 0..60 {
+        let response = client.get(&url).send().await.and_then(reqwest::Response::error_for_status);
+        match response {
+            Ok(response) => {
+                answer = response.text().await.map_err(|error| error.to_string());
+                break;
+            }
+            Err(error) => answer = Err(error.to_string()),
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    engine.remove_container(NAME, Some(RemoveContainerOptionsBuilder::default().force(true).build())).await.unwrap();
-    engine.remove_network(NAME).await.unwrap();
+    engine.remove_container(&name, Some(RemoveContainerOptionsBuilder::default().force(true).build())).await.unwrap();
+    engine.remove_network(&name).await.unwrap();
     answer
 }
 

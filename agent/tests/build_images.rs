@@ -4,11 +4,13 @@ mod build_support;
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     time::{Duration, Instant},
 };
 
-use build_support::{BASE, Bench, base_image, docker, image_exists, is_running, plan, remove_image, secret, within};
+use build_support::{BASE, Bench, SOCKET, base_image, docker, image_exists, is_running, plan, remove_image, secret, within};
 use futures::StreamExt;
+use slipway_agent::docker::buildkit::{BuildEngine, PullError};
 use slipway_buildpack_wit::{Base, Cache, Command, Fragment, Image, Input, Layer, Port, Process, ProcessKind, Run, Step};
 use slipway_model::state::{StepKind, StepStatus};
 use slipway_protocol::{BuildLimits, Outcome, PullTask, TaskSpec};
@@ -250,6 +252,118 @@ async fn a_command_that_takes_all_memory_dies_alone() {
     let failure = ran.failure();
     assert_eq!((failure.code.as_str(), failure.exit_code), ("BUILD_COMMAND_FAILED", Some(137)), "{failure}");
     assert!(failure.message.contains("more memory"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_command_that_fills_the_disk_is_stopped() {
+    base_image().await;
+    let bench = Bench::new();
+    let text = format!("FROM {BASE}\nRUN dd if=/dev/zero of=/tmp/fill bs=1048576 count=16384; sleep 16180.3\n");
+    let mut build = bench.dockerfile("disk", &text, &[]);
+    build.limits.image_bytes = 100 << 20;
+    let ran = bench.run(&bench.task(TaskSpec::Build(build))).await;
+    assert_eq!(ran.failure().code, "BUILD_DISK_LIMIT", "{}", ran.failure());
+    assert!(within(Duration::from_secs(10), || !is_running("16180.3") && !is_running("of=/tmp/fill")).await, "the command still runs");
+}
+
+#[tokio::test]
+async fn a_large_source_is_not_held_in_memory() {
+    base_image().await;
+    let bench = Bench::new();
+    let noise: String =
+        (0..40_000_000_u64).map(|number| char::from(b'0' + u8::try_from(number.wrapping_mul(number) >> 7 & 7).unwrap())).collect();
+    let text = format!("FROM {BASE}\nCOPY . /src\n");
+    let files: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|name| (name, noise.as_str())).to_vec();
+    let build = bench.dockerfile("context", &text, &files);
+    let task = bench.task(TaskSpec::Build(build.clone()));
+    let before = resident_bytes();
+    let mut most = before;
+    let watch = async {
+        loop {
+            most = most.max(resident_bytes());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let ran = tokio::select! {
+        ran = bench.run(&task) => ran,
+        () = watch => unreachable!("it watches for ever"),
+    };
+    assert!(matches!(ran.outcome, Outcome::Built { image_bytes: 240_000_000.., .. }), "{:?}", ran.outcome);
+    assert!(most.saturating_sub(before) < 100 << 20, "grew by {} MiB", most.saturating_sub(before) >> 20);
+    remove_image(&build.image).await;
+}
+
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+#[tokio::test]
+async fn a_dockerfile_cannot_have_the_node_fetch_for_it() {
+    base_image().await;
+    let bench = Bench::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret").await;
+        }
+    });
+    // Plain, and by a variable that hides the address from whoever reads the text.
+    for (name, text) in [
+        ("add-plain", format!("FROM {BASE}\nADD http://{address}/x /x\n")),
+        ("add-variable", format!("FROM {BASE}\nENV A=http:/ B=/{address}/x\nADD $A$B /x\nRUN sleep 14142.1\n")),
+    ] {
+        let build = bench.dockerfile(name, &text, &[]);
+        let image = build.image.clone();
+        let ran = bench.run(&bench.task(TaskSpec::Build(build))).await;
+        assert_eq!(ran.failure().code, "DOCKERFILE_REMOTE_ADD", "{name}: {}", ran.failure());
+        assert!(!image_exists(&image).await);
+    }
+    serving.abort();
+}
+
+#[tokio::test]
+async fn a_dockerfile_sees_nothing_of_the_node() {
+    base_image().await;
+    let bench = Bench::new();
+    let canary = format!("canary-{}", uuid::Uuid::new_v4());
+    let outside = bench.data.path().join("outside.txt");
+    std::fs::write(&outside, &canary).unwrap();
+    let up = "../".repeat(20);
+    for (number, instruction) in [
+        format!("COPY {up}{} /x", outside.display()),
+        format!("COPY {} /x", outside.display()),
+        format!("RUN --mount=type=bind,source={up}{0},target=/mnt cat /mnt", outside.display()),
+        "RUN --mount=type=bind,source=/var/run/docker.sock,target=/s ls /s".to_owned(),
+        "RUN --security=insecure echo x".to_owned(),
+        format!("RUN cat {} || cat /proc/1/root{}", outside.display(), outside.display()),
+        "RUN ls /var/run/docker.sock /run/docker.sock".to_owned(),
+        "RUN touch /proc/sys/kernel/panic && echo 1 > /proc/sys/kernel/panic".to_owned(),
+        "RUN busybox mount -t proc proc /tmp".to_owned(),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let text = format!("FROM {BASE}\n{instruction}\n");
+        let build = bench.dockerfile(&format!("hostile-{number}"), &text, &[]);
+        let image = build.image.clone();
+        let ran = bench.run(&bench.task(TaskSpec::Build(build))).await;
+        assert!(!ran.log().contains(&canary), "{instruction}: {}", ran.log());
+        assert!(matches!(ran.outcome, Outcome::Failed(_)), "{instruction}: {:?}\n{}", ran.outcome, ran.log());
+        remove_image(&image).await;
+    }
+}
+
+#[tokio::test]
+async fn sweeping_keeps_the_build_cache_within_its_size() {
+    let engine = BuildEngine::new(Path::new(SOCKET));
+    assert_eq!(engine.prune_cache(u64::MAX >> 1).await.unwrap(), 0, "nothing is over so large a limit");
+    let absent = BuildEngine::new(Path::new("/nonexistent/docker.sock"));
+    assert!(matches!(absent.prune_cache(0).await, Err(PullError::Unreachable(_))));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! Docker's API has memory and CPU parameters for builds, and BuildKit takes no notice of them (20.10 to 28). It runs every step in
 //! a control group of its own, though, so the limits are set there: with the `cgroupfs` driver on `docker/buildkit`, the parent of all of them; with
-//! the `systemd` driver, which gives them no parent of their own, on each step's scope as it appears. Swap counts as memory.
+//! the `systemd` driver, which gives them no parent of their own, on each step's scope as it appears. Swap counts as memory. What the node's administrator builds with the same engine falls under the limits too.
 
 use std::{
     fs, io,

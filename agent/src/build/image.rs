@@ -23,6 +23,7 @@ use super::{
     log::TaskLog,
     plan::{failed, real_root},
     progress::Progress,
+    remote_add,
     source::remove,
     workspace::Workspace,
 };
@@ -78,6 +79,9 @@ impl Builder {
         guard.check()?;
         let (workspace, _) = self.source(task, &spec.source, log).await?;
         let lowered = self.lower(task, spec, &workspace)?;
+        if let Some(dockerfile) = spec.plan.fragment.dockerfile.as_ref().filter(|_| !self.config.allow_private_sources) {
+            remote_add::check(&dockerfile.path, &dockerfile.text)?;
+        }
         let network = needs_network(&spec.plan.fragment);
         let request = BuildRequest {
             id: self.clock.uuid(),
@@ -135,6 +139,7 @@ impl Builder {
         context: mpsc::Receiver<std::io::Result<bytes::Bytes>>,
         log: &mut TaskLog,
     ) -> Result<(), TaskFailure> {
+        let guarded = !self.config.allow_private_sources;
         let (sender, mut events) = mpsc::channel::<BuildEvent>(256);
         let building = async {
             let sender = sender;
@@ -146,6 +151,7 @@ impl Builder {
             loop {
                 tokio::select! {
                     event = events.recv() => match event {
+                        Some(BuildEvent::Vertex(vertex)) if guarded && remote_add::is_fetch(&vertex.name) => return Err(remote_add::refusal()),
                         Some(event) => for line in progress.take(event) {
                             log.line(line).await;
                         },
@@ -158,8 +164,17 @@ impl Builder {
                 log.line(line).await;
             }
             log.flush().await;
+            Ok(())
         };
-        let (result, ()) = tokio::join!(building, telling);
+        // The first failure ends both, and with it the build. The engine's own word on it is looked at once everything is told.
+        let mut result = Ok(());
+        tokio::try_join!(
+            async {
+                result = building.await;
+                Ok(())
+            },
+            telling
+        )?;
         if progress.is_clipped() {
             log.mark_truncated();
         }

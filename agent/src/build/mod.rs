@@ -15,6 +15,7 @@ mod log;
 mod plan;
 mod progress;
 mod pull;
+mod remote_add;
 mod scrub;
 mod source;
 pub mod unpack;
@@ -46,7 +47,7 @@ pub struct BuilderConfig {
     pub docker_socket: PathBuf,
     /// Further certificate authorities, for builds and for fetching sources: a PEM file.
     pub ca_bundle: Option<PathBuf>,
-    /// Also fetches sources from addresses that are not on the public internet.
+    /// Also fetches sources from addresses that are not on the public internet, and lets Dockerfiles have the engine fetch from anywhere.
     pub allow_private_sources: bool,
     /// Builds at one time; others wait.
     pub concurrent_builds: usize,

@@ -5,6 +5,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -67,6 +68,8 @@ impl Workspace {
         self.remove()?;
         let preparation = Preparation { files: self.folder.join("src.partial"), scratch: self.folder.join("scratch") };
         fs::create_dir_all(&preparation.files)?;
+        // A customer's source is for the agent alone, whoever else has an account on the machine.
+        fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700))?;
         fs::create_dir_all(&preparation.scratch)?;
         Ok(preparation)
     }
