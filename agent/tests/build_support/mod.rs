@@ -207,6 +207,10 @@ pub fn docker() -> bollard::Docker {
 pub async fn base_image() {
     static MADE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
     MADE.get_or_init(|| async {
+        // Importing again would leave the one before without a name. What is in it changes with its tag.
+        if image_exists(BASE).await {
+            return;
+        }
         let busybox: PathBuf = ["/bin/busybox", "/usr/bin/busybox"]
             .iter()
             .map(PathBuf::from)
