@@ -73,13 +73,11 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
     Ok(Plan { buildpack: chosen, detection, fragment })
 }
 
-/// The Procfile's processes join the plan's and replace those of the same name. What does not change: a `web` that the
-/// settings state, and that of a Dockerfile, which has its own.
+/// The Procfile's processes join the plan's and replace those of the same name, but for a `web` that the settings state.
 fn merge_procfile(fragment: &mut Fragment, text: &str, web_is_stated: bool) {
-    let keep_web = web_is_stated || fragment.dockerfile.is_some();
     for process in procfile::processes(text) {
         match fragment.processes.iter_mut().find(|known| known.name == process.name) {
-            Some(_) if process.kind == ProcessKind::Web && keep_web => {}
+            Some(_) if process.kind == ProcessKind::Web && web_is_stated => {}
             Some(known) => {
                 let env = std::mem::take(&mut known.env);
                 *known = Process { env, is_default: known.is_default, ..process };
@@ -128,8 +126,6 @@ fn unknown_runtime(runtime: &str, buildpacks: &[Buildpack]) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use slipway_buildpack_wit::Dockerfile;
-
     use super::*;
 
     fn fragment(processes: Vec<Process>) -> Fragment {
@@ -166,14 +162,5 @@ mod tests {
         let mut plan = fragment(vec![web("settings")]);
         merge_procfile(&mut plan, "web: mine\n", true);
         assert_eq!(plan.processes[0].command, Command::Shell("settings".into()));
-    }
-
-    #[test]
-    fn a_dockerfile_keeps_its_own_command() {
-        let dockerfile = Dockerfile { path: "Dockerfile".into(), context: ".".into(), target: None, args: vec![], text: "FROM a:1".into() };
-        let mut plan = Fragment { dockerfile: Some(dockerfile), ..fragment(vec![web("own")]) };
-        merge_procfile(&mut plan, "web: mine\nworker: work\n", false);
-        assert_eq!(plan.processes[0].command, Command::Shell("own".into()));
-        assert_eq!(plan.processes.len(), 2);
     }
 }

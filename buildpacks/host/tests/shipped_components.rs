@@ -128,9 +128,9 @@ async fn two_applications_in_one_root_are_refused_and_one_below_it_can_be_chosen
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_procfile_adds_processes_and_dockerfiles_keep_their_own_web() {
+async fn the_procfile_goes_before_the_command_of_a_dockerfile() {
     let buildpacks = shipped(&host());
     let plan = plan_directory(&buildpacks, &fixture("dockerfile/multi-stage"), &PlanRequest::default()).await.unwrap();
     let text = serde_json::to_string(&plan.fragment.processes).unwrap();
-    assert!(text.contains("node worker.js") && !text.contains("node other.js"), "{text}");
+    assert!(text.contains("exec node worker.js") && text.contains("exec node other.js") && !text.contains("/app/server.js"), "{text}");
 }

@@ -16,8 +16,9 @@ const ASSETS_ONLY: u8 = 45;
 const UNCLEAR: u8 = 60;
 const BARE_SITE: u8 = 10;
 
-/// Manifests of other languages: beside one of them a package.json without a server of its own only makes assets.
-const OTHER_LANGUAGES: [&str; 24] = [
+/// Manifests of other languages: beside one of them a package.json without a server of its own only makes assets. These are of
+/// languages that other buildpacks here know ...
+const OTHER_LANGUAGES: [&str; 10] = [
     "composer.json",
     "artisan",
     "index.php",
@@ -28,6 +29,10 @@ const OTHER_LANGUAGES: [&str; 24] = [
     "setup.py",
     "main.py",
     "app.py",
+];
+
+/// ... and these of languages that none knows, so that assets are all that could be built, which is never what is meant.
+const UNKNOWN_LANGUAGES: [&str; 14] = [
     "Gemfile",
     "config.ru",
     "go.mod",
@@ -54,7 +59,8 @@ pub fn detect(source: &Source, context: &Context) -> Detected {
     let manager = package_manager::choose(source, &manifest).ok().map(|(manager, _)| manager);
     let name = manager.as_ref().map(|manager| manager.kind.name());
     let found = framework::of(source, &manifest);
-    let other = source.first_file(&OTHER_LANGUAGES);
+    let unknown = source.first_file(&UNKNOWN_LANGUAGES);
+    let other = source.first_file(&OTHER_LANGUAGES).or(unknown);
     let fallback = package_manager::Manager { kind: package_manager::Kind::Npm, version: None, lockfile: None };
     let way = serve::find(source, context, &manifest, manager.as_ref().unwrap_or(&fallback));
 
@@ -62,26 +68,47 @@ pub fn detect(source: &Source, context: &Context) -> Detected {
     let answer = match (&way, other) {
         // The start command of another language's application may be in the Procfile; its own words tell.
         (Some(Serve::Process { line, why: "Procfile" | "the settings", .. }), Some(_)) if !runs_node(line) => answer.score(ASSETS_ONLY),
+        (Some(Serve::Process { line, why: "Procfile", .. }), None) if runs_another(line) => {
+            return Detected::No(vec![reason("Procfile", "its `web` runs another language")]);
+        }
         (Some(Serve::Process { line, why, .. }), Some(other)) if *why == "main" || !runs_node(line) => {
             answer.score(ASSETS_ONLY).because(other, "may be the application's own manifest")
         }
         (Some(Serve::Process { why, .. }), _) => answer.score(WHOLE).because_key(FILE, why, "starts it"),
+        (Some(Serve::Nothing), _) => answer.score(WHOLE),
         (Some(Serve::Static { .. }), Some(other)) => answer.score(ASSETS_ONLY).because(other, "may be the application's own manifest"),
         (Some(Serve::Static { dir, .. }), None) => answer.score(WHOLE).because(FILE, format!("builds a site in `{dir}`")),
         (None, Some(_)) => answer.score(ASSETS_ONLY - 10),
         (None, None) => answer.score(UNCLEAR),
     };
-    answer.into()
+    match (Detected::from(answer), unknown) {
+        (Detected::Yes(detection), Some(unknown)) if detection.score <= ASSETS_ONLY => {
+            Detected::No(vec![reason(unknown, "the application's own manifest, beside which package.json only makes assets")])
+        }
+        (answer, _) => answer,
+    }
 }
 
 fn detect_bare(source: &Source, context: &Context) -> Detected {
+    if let Some(other) = source.first_file(&OTHER_LANGUAGES).or_else(|| source.first_file(&UNKNOWN_LANGUAGES)) {
+        return Detected::No(vec![reason(FILE, "there is no package.json"), reason(other, "the application's own manifest")]);
+    }
     match serve::bare_site(source) {
+        Some(Serve::Static { dir, why: "Staticfile", .. }) => {
+            detection(context).score(UNCLEAR).framework(Some("static")).because("Staticfile", format!("serves `{dir}`")).into()
+        }
         // Only a root or a `public` directory is a site without anything that says so.
         Some(Serve::Static { dir, .. }) if matches!(dir.as_str(), "." | "public" | "dist") => {
             detection(context).score(BARE_SITE).framework(Some("static")).because("index.html", format!("a page in `{dir}`")).into()
         }
         _ => Detected::No(vec![reason(FILE, "there is no package.json"), reason("index.html", "and no page")]),
     }
+}
+
+/// Whether a command is one of a language that no buildpack here knows.
+fn runs_another(line: &str) -> bool {
+    line.split_whitespace()
+        .any(|word| matches!(word, "ruby" | "bundle" | "rails" | "puma" | "java" | "mix" | "cargo" | "go" | "dotnet" | "sbt" | "lein"))
 }
 
 /// Whether a command is one of Node's world.

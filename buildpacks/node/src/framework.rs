@@ -87,12 +87,14 @@ const KNOWN: &[Framework] = &[
     server("nest", "@nestjs/core", &["node", "dist/main.js"], &["node_modules/.bin/nest", "build"]),
     server("nitro", "nitropack", NITRO, &["node_modules/.bin/nitropack", "build"]),
     server("nitro", "nitro", NITRO, &["node_modules/.bin/nitro", "build"]),
+    spa("vue", "vue", "dist", &["node_modules/.bin/vite", "build"]),
     server("express", "express", &[], &[]),
     server("fastify", "fastify", &[], &[]),
     server("elysia", "elysia", &[], &[]),
     server("hono", "hono", &[], &[]),
     server("h3", "h3", &[], &[]),
     server("koa", "koa", &[], &[]),
+    spa("svelte", "@sveltejs/vite-plugin-svelte", "dist", &["node_modules/.bin/vite", "build"]),
     spa("svelte", "sirv-cli", "public", &[]),
     spa("vite", "vite", "dist", &["node_modules/.bin/vite", "build"]),
     spa("svelte", "svelte", "public", &[]),
@@ -123,7 +125,7 @@ pub fn of(source: &Source, manifest: &Manifest) -> Option<Framework> {
 /// The framework's output directory, where its configuration states another one.
 pub fn output_dir(source: &Source, framework: &Framework, dir: &str, build_script: Option<&str>) -> String {
     let stated = match framework.name {
-        "vite" | "ionic-react" => config(source, "vite.config").and_then(|text| setting(&text, "outDir")),
+        "vite" | "ionic-react" | "vue" | "svelte" => config(source, "vite.config").and_then(|text| setting(&text, "outDir")),
         "astro" => config(source, "astro.config").and_then(|text| setting(&text, "outDir")),
         "angular" | "ionic-angular" => angular_output(source),
         "vuepress" | "vitepress" => documents_dir(build_script).map(|docs| format!("{docs}/{dir}")),

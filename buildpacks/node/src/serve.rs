@@ -19,6 +19,8 @@ pub enum Serve {
     },
     /// The files in `dir`, below the application's root, after the build if there is one.
     Static { dir: String, spa: bool, why: &'static str },
+    /// Not at all: there are only processes that no visitor reaches.
+    Nothing,
 }
 
 /// Files that are a server by their name.
@@ -106,6 +108,12 @@ fn built_site(source: &Source, manifest: &Manifest, framework: &Framework) -> Op
 
 /// Files that are a site as they are.
 pub fn bare_site(source: &Source) -> Option<Serve> {
+    let stated = source
+        .peek("Staticfile")
+        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("root:").map(|dir| dir.trim().trim_matches('/').to_owned())));
+    if let Some(dir) = stated.filter(|dir| !dir.is_empty() && source.is_dir(dir)) {
+        return Some(Serve::Static { dir, spa: false, why: "Staticfile" });
+    }
     let dir = [".", "public", "dist", "static", "src"].into_iter().find(|dir| source.is_file(&format!("{dir}/index.html")))?;
     Some(Serve::Static { dir: dir.into(), spa: false, why: "index.html" })
 }
@@ -119,8 +127,17 @@ fn is_development_server(script: &str) -> bool {
     })
 }
 
-pub fn nothing_to_start() -> Refusal {
-    refuse("NODE_NO_START", "Nothing says how the application is started: package.json has no `start` script and no `main` that exists, and there is no `server.js` or `index.html`.")
+/// `packages`: the directories of a workspace's packages, one of which is probably meant.
+pub fn nothing_to_start(packages: Vec<String>) -> Refusal {
+    if let [first, ..] = &packages[..] {
+        let list: Vec<_> = packages.iter().take(10).map(|dir| format!("`{dir}`")).collect();
+        return refuse("NODE_WORKSPACE_ROOT", format!("The root is a workspace of several packages and has no `start` script of its own: {}.", list.join(", ")))
+            .at(FILE)
+            .fix(format!("Add a `start` script to the root's package.json, such as `npm run start --workspace {first}`, or set the start command in the application's settings."));
+    }
+    let message = "Nothing says how the application is started: package.json has no `start` script and no `main` that exists, and there is no \
+                   `server.js` or `index.html`.";
+    refuse("NODE_NO_START", message)
         .at(FILE)
         .fix("Add a `start` script to package.json, or a line `web: <command>` to a Procfile, or set the start command in the application's settings.")
 }

@@ -2,7 +2,7 @@
 
 use slipway_buildpack_sdk::{
     Base, Cache, Command, Context, Diagnostic, Fragment, Health, HealthBasis, Image, Input, Layer, Port, Probe, Process, ProcessKind,
-    Refusal, Run, Source, Step, argv, info, shell, warning,
+    Refusal, Run, Source, Step, argv, has_other_processes, info, shell, warning,
 };
 
 use crate::{
@@ -24,7 +24,11 @@ const NOT_SOURCE: [&str; 3] = [".git", "**/node_modules", "node_modules"];
 pub fn plan(source: &Source, context: &Context, manifest: &Manifest) -> Result<Fragment, Refusal> {
     let tool = version::constraint(source, manifest)?;
     let (manager, mut diagnostics) = package_manager::choose(source, manifest)?;
-    let serve = serve::find(source, context, manifest, &manager).ok_or_else(serve::nothing_to_start)?;
+    let serve = match serve::find(source, context, manifest, &manager) {
+        Some(serve) => serve,
+        None if has_other_processes(source) => Serve::Nothing,
+        None => return Err(serve::nothing_to_start(workspaces::packages(source, manifest))),
+    };
     let framework = framework::of(source, manifest);
     let (cache_id, cache_path) = manager.kind.cache();
 
@@ -60,7 +64,11 @@ pub fn plan(source: &Source, context: &Context, manifest: &Manifest) -> Result<F
             };
             static_site::complete(&mut fragment, vec![layer], spa);
         }
-        Serve::Process { command, line, .. } => {
+        Serve::Process { .. } | Serve::Nothing => {
+            let (command, line) = match serve {
+                Serve::Process { command, line, .. } => (Some(command), line),
+                Serve::Static { .. } | Serve::Nothing => (None, String::new()),
+            };
             let mut layers = planner.layers(installed.as_deref(), built.as_deref(), &line);
             if planner.manager.kind == Kind::Bun {
                 // Bun is not in Node's image.
@@ -277,7 +285,7 @@ fn build_commands(context: &Context, manifest: &Manifest, manager: &Manager, fra
     before.into_iter().chain(build.or_else(own)).collect()
 }
 
-fn complete(fragment: &mut Fragment, planner: &Planner<'_>, command: Command, framework: Option<&Framework>, layers: Vec<Layer>) {
+fn complete(fragment: &mut Fragment, planner: &Planner<'_>, command: Option<Command>, framework: Option<&Framework>, layers: Vec<Layer>) {
     let mut env = vec![
         ("NODE_ENV".to_owned(), "production".to_owned()),
         // Several frameworks listen on localhost alone unless they are told.
@@ -297,6 +305,8 @@ fn complete(fragment: &mut Fragment, planner: &Planner<'_>, command: Command, fr
         workdir: APP.into(),
         user: USER.into(),
     });
+    // Without a web process there are the Procfile's others, and nothing listens.
+    let Some(command) = command else { return };
     fragment.processes = vec![Process { name: "web".into(), kind: ProcessKind::Web, command, env: Vec::new(), is_default: true }];
     fragment.ports = vec![Port { name: "http".into(), env: "PORT".into(), default: 3000 }];
     fragment.health = Some(Health { probe: Probe::Tcp, grace_seconds: 60, basis: HealthBasis::Guessed });

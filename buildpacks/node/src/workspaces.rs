@@ -53,6 +53,15 @@ pub fn install_inputs(source: &Source, manifest: &Manifest) -> (Vec<String>, Vec
     (include, Vec::new())
 }
 
+/// The directories of a workspace's packages.
+pub fn packages(source: &Source, manifest: &Manifest) -> Vec<String> {
+    if !has_workspaces(source, manifest) {
+        return Vec::new();
+    }
+    let manifests = source.find(2, |path| path.ends_with("/package.json"));
+    manifests.iter().filter_map(|path| path.strip_suffix("/package.json")).map(str::to_owned).collect()
+}
+
 /// Whether there is more than one package.
 pub fn has_workspaces(source: &Source, manifest: &Manifest) -> bool {
     !manifest.workspaces().is_empty() || !pnpm_workspaces(source).is_empty()

@@ -125,3 +125,26 @@ fn what_cannot_work_is_refused_with_what_to_do() {
     let Detected::Refused(refusal) = Node.detect(&source("broken-manifest"), &Context::default()) else { panic!() };
     assert_eq!((refusal.code.as_str(), refusal.line), ("NODE_MANIFEST_INVALID", Some(4)));
 }
+
+#[test]
+fn a_procfile_with_only_workers_is_an_application_too() {
+    let dir = tempfile::tempdir().unwrap();
+    for (file, text) in
+        [("package.json", r#"{ "dependencies": { "bull": "4" } }"#), ("package-lock.json", "{}"), ("Procfile", "worker: node work.js\n")]
+    {
+        std::fs::write(dir.path().join(file), text).unwrap();
+    }
+    let source = Source::open(dir.path(), ".").unwrap();
+    let Detected::Yes(detection) = Node.detect(&source, &Context::default()) else { panic!() };
+    let plan = Node.plan(&source, &Context::default(), &detection).unwrap();
+    assert!(plan.processes.is_empty() && plan.ports.is_empty() && plan.image.is_some());
+}
+
+#[test]
+fn the_manifests_of_other_languages_make_a_page_no_site() {
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["Cargo.toml", "index.html"] {
+        std::fs::write(dir.path().join(file), "").unwrap();
+    }
+    assert!(matches!(Node.detect(&Source::open(dir.path(), ".").unwrap(), &Context::default()), Detected::No(_)));
+}

@@ -1,8 +1,6 @@
 //! What runs: the customer's word, else what the framework wants, else a file whose name says it.
 
-use slipway_buildpack_sdk::{
-    Command, Context, Diagnostic, Process, ProcessKind, Refusal, Source, argv, refuse, shell, stated_start, warning,
-};
+use slipway_buildpack_sdk::{Command, Context, Process, ProcessKind, Refusal, Source, argv, refuse, shell, stated_start};
 
 use crate::{
     app_object::{self, AppObject},
@@ -16,7 +14,6 @@ pub struct Start {
     pub others: Vec<Process>,
     /// Variables of the image.
     pub env: Vec<(String, String)>,
-    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// What a framework's own name is in a plan, by a dependency that gives it away; the more particular first.
@@ -56,7 +53,7 @@ pub fn framework(source: &Source, project: &Project) -> Option<&'static str> {
 
 /// How the application starts, or `None` when the tree does not tell.
 pub fn find(source: &Source, context: &Context, project: &Project) -> Option<Start> {
-    let plain = |web: Command, why: &'static str| Start { web, why, others: Vec::new(), env: Vec::new(), diagnostics: Vec::new() };
+    let plain = |web: Command, why: &'static str| Start { web, why, others: Vec::new(), env: Vec::new() };
     if let Some(stated) = stated_start(source, context) {
         let why = if stated.file.is_some() { "Procfile" } else { "the settings" };
         return Some(plain(shell(stated.command), why));
@@ -84,25 +81,18 @@ pub fn find(source: &Source, context: &Context, project: &Project) -> Option<Sta
 
 fn django(source: &Source, project: &Project) -> Option<Start> {
     let find = |name: &str| source.find(3, |path| path.ends_with(&format!("/{name}"))).into_iter().next();
-    let mut diagnostics = Vec::new();
+    let bind = "0.0.0.0:$PORT";
     let web = match (find("wsgi.py"), find("asgi.py")) {
-        (Some(wsgi), _) if project.uses("gunicorn") => {
-            shell(format!("exec gunicorn --bind 0.0.0.0:$PORT {}:application", module_of_project(source, &wsgi)))
+        (_, Some(asgi)) if project.uses("daphne") && !project.uses("gunicorn") => {
+            format!("exec daphne -b 0.0.0.0 -p $PORT {}:application", module_of_project(source, &asgi))
         }
-        (_, Some(asgi)) if project.uses("uvicorn") => {
-            shell(format!("exec uvicorn --host 0.0.0.0 --port $PORT {}:application", module_of_project(source, &asgi)))
+        (_, Some(asgi)) if project.uses("uvicorn") && !project.uses("gunicorn") => {
+            format!("exec uvicorn --host 0.0.0.0 --port $PORT {}:application", module_of_project(source, &asgi))
         }
-        (_, Some(asgi)) if project.uses("daphne") => {
-            shell(format!("exec daphne -b 0.0.0.0 -p $PORT {}:application", module_of_project(source, &asgi)))
+        (Some(wsgi), _) if project.uses("waitress") && !project.uses("gunicorn") => {
+            format!("exec waitress-serve --listen={bind} {}:application", module_of_project(source, &wsgi))
         }
-        (Some(wsgi), _) if project.uses("waitress") => {
-            shell(format!("exec waitress-serve --listen=0.0.0.0:$PORT {}:application", module_of_project(source, &wsgi)))
-        }
-        _ if source.is_file("manage.py") => {
-            let message = "Django's development server is used, which is neither fast nor safe enough for production: add `gunicorn` to the dependencies.";
-            diagnostics.push(warning("PYTHON_DEVELOPMENT_SERVER", message, Some("manage.py")));
-            shell("exec python manage.py runserver --noreload 0.0.0.0:$PORT")
-        }
+        (Some(wsgi), _) => format!("exec gunicorn --bind {bind} {}:application", module_of_project(source, &wsgi)),
         _ => return None,
     };
     let migrate = source.is_file("manage.py").then(|| Process {
@@ -112,7 +102,7 @@ fn django(source: &Source, project: &Project) -> Option<Start> {
         env: Vec::new(),
         is_default: false,
     });
-    Some(Start { web, why: "Django", others: migrate.into_iter().collect(), env: Vec::new(), diagnostics })
+    Some(Start { web: shell(web), why: "Django", others: migrate.into_iter().collect(), env: Vec::new() })
 }
 
 /// The module of a file, from the directory that `manage.py` puts on the path.
@@ -123,27 +113,19 @@ fn module_of_project(source: &Source, file: &str) -> String {
 
 fn flask(source: &Source, project: &Project) -> Option<Start> {
     let app = app_object::find(source, &["Flask", "APIFlask"])?;
-    let mut diagnostics = Vec::new();
     let call = if app.is_factory { "()" } else { "" };
-    let web = if project.uses("gunicorn") {
-        // Quoted for the parentheses of a factory.
-        shell(format!("exec gunicorn --bind 0.0.0.0:$PORT '{}{call}'", app.reference))
-    } else if project.uses("waitress") {
+    let text = source.peek(&app.file).unwrap_or_default();
+    let web = if project.uses("waitress") && !project.uses("gunicorn") {
         let call = if app.is_factory { "--call " } else { "" };
         shell(format!("exec waitress-serve --listen=0.0.0.0:$PORT {call}{}", app.reference))
-    } else {
-        let message =
-            "Flask's development server is used, which is neither fast nor safe enough for production: add `gunicorn` to the dependencies.";
-        diagnostics.push(warning("PYTHON_DEVELOPMENT_SERVER", message, Some(&app.file)));
+    } else if !project.uses("gunicorn") && text.contains("PORT") && text.contains(".run(") {
         // A program that asks for PORT itself knows best how it wants to be started.
-        let text = source.peek(&app.file).unwrap_or_default();
-        if text.contains("PORT") && text.contains(".run(") {
-            argv(["python", &app.file])
-        } else {
-            shell(format!("exec flask --app '{}{call}' run --host 0.0.0.0 --port $PORT", app.reference))
-        }
+        argv(["python", &app.file])
+    } else {
+        // Quoted for the parentheses of a factory.
+        shell(format!("exec gunicorn --bind 0.0.0.0:$PORT '{}{call}'", app.reference))
     };
-    Some(Start { web, why: "Flask", others: Vec::new(), env: Vec::new(), diagnostics })
+    Some(Start { web, why: "Flask", others: Vec::new(), env: Vec::new() })
 }
 
 fn asgi(project: &Project, app: &AppObject) -> Command {
@@ -154,17 +136,18 @@ fn asgi(project: &Project, app: &AppObject) -> Command {
     shell(format!("exec uvicorn --host 0.0.0.0 --port $PORT{factory} {}", app.reference))
 }
 
-/// Whether the command is of a server that must be among the dependencies, and is not.
-pub fn missing_server(project: &Project, command: &Command) -> Option<Refusal> {
-    let Command::Shell(line) = command else { return None };
-    let server = ["uvicorn", "hypercorn"].into_iter().find(|server| line.starts_with(&format!("exec {server} ")))?;
-    // These bring one along.
-    let brought = project.uses("python-fasthtml") || project.dependencies.iter().any(|name| name == "fastapi-cli");
-    let found = project.uses(server) || brought;
-    (!found).then(|| {
-        refuse("PYTHON_NO_SERVER", format!("The application needs an ASGI server such as `{server}`, and none is among its dependencies."))
-            .fix(format!("Add `{server}` to the dependencies."))
-    })
+/// A server that the start command runs and the dependencies do not have; it is then installed beside them.
+pub fn missing_server(project: &Project, start: &Start) -> Option<&'static str> {
+    let Command::Shell(line) = &start.web else { return None };
+    if matches!(start.why, "Procfile" | "the settings") {
+        return None;
+    }
+    // FastHTML brings Uvicorn along.
+    let has = |server: &str| project.uses(server) || (server == "uvicorn" && project.uses("python-fasthtml"));
+    [("gunicorn", "gunicorn>=23,<24"), ("uvicorn", "uvicorn>=0.30,<1")]
+        .into_iter()
+        .find(|(server, _)| line.starts_with(&format!("exec {server} ")) && !has(server))
+        .map(|(_, package)| package)
 }
 
 fn first_program(source: &Source) -> Option<String> {

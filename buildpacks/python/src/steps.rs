@@ -2,7 +2,7 @@
 
 use slipway_buildpack_sdk::{
     Base, Cache, Context, File, Fragment, Health, HealthBasis, Image, Input, Layer, Port, Probe, Process, ProcessKind, Refusal, Run,
-    Source, Step, argv, shell,
+    Source, Step, argv, has_other_processes, info, shell,
 };
 
 use crate::{
@@ -18,17 +18,24 @@ const PATH: &str = "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/
 pub fn plan(source: &Source, context: &Context, project: &Project) -> Result<Fragment, Refusal> {
     let tool = version::constraint(source, project)?;
     let (installer, mut diagnostics) = installer::choose(source, project)?;
-    let start = start::find(source, context, project).ok_or_else(start::nothing_to_start)?;
-    if let Some(refusal) = start::missing_server(project, &start.web).filter(|_| !matches!(start.why, "Procfile" | "the settings")) {
-        return Err(refusal);
+    // Without a web process the Procfile's others may be all there is.
+    let start = start::find(source, context, project);
+    if start.is_none() && !has_other_processes(source) {
+        return Err(start::nothing_to_start());
     }
-    diagnostics.extend(start.diagnostics);
+    let server = start.as_ref().and_then(|start| start::missing_server(project, start)).filter(|_| installer.is_some());
+    if let Some(server) = server {
+        let message = format!(
+            "No server for production is among the dependencies, so `{server}` is installed beside them. Add it, to say which version."
+        );
+        diagnostics.push(info("PYTHON_SERVER_ADDED", message, None));
+    }
     let (build_packages, run_packages) = system_packages::of(project);
 
     let mut steps = Vec::new();
     if let Some(installer) = installer {
         steps.extend(toolchain(installer));
-        steps.push(install(installer, source, project, build_packages));
+        steps.push(install(installer, source, project, build_packages, server));
     }
     let built = build(source, context, !steps.is_empty());
     let mut layers = Vec::new();
@@ -46,9 +53,13 @@ pub fn plan(source: &Source, context: &Context, project: &Project) -> Result<Fra
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     env.push(("PYTHONPATH".into(), if source.is_dir("src") { "/app:/app/src".into() } else { APP.into() }));
-    env.extend(start.env);
-
-    let web = Process { name: "web".into(), kind: ProcessKind::Web, command: start.web, env: vec![], is_default: true };
+    let mut processes = Vec::new();
+    let listens = start.is_some();
+    if let Some(start) = start {
+        env.extend(start.env);
+        processes.push(Process { name: "web".into(), kind: ProcessKind::Web, command: start.web, env: vec![], is_default: true });
+        processes.extend(start.others);
+    }
     Ok(Fragment {
         tools: vec![tool],
         caches: if installer.is_some() { vec![Cache { id: CACHE.into(), path: "/root/.cache/pip".into(), shared: true }] } else { vec![] },
@@ -63,9 +74,9 @@ pub fn plan(source: &Source, context: &Context, project: &Project) -> Result<Fra
             user: "1000:1000".into(),
         }),
         dockerfile: None,
-        processes: std::iter::once(web).chain(start.others).collect(),
-        ports: vec![Port { name: "http".into(), env: "PORT".into(), default: 8000 }],
-        health: Some(Health { probe: Probe::Tcp, grace_seconds: 60, basis: HealthBasis::Guessed }),
+        processes,
+        ports: listens.then(|| Port { name: "http".into(), env: "PORT".into(), default: 8000 }).into_iter().collect(),
+        health: listens.then_some(Health { probe: Probe::Tcp, grace_seconds: 60, basis: HealthBasis::Guessed }),
         static_site: None,
         diagnostics,
     })
@@ -95,7 +106,7 @@ fn toolchain(installer: Installer) -> Option<Step> {
     })
 }
 
-fn install(installer: Installer, source: &Source, project: &Project, packages: Vec<String>) -> Step {
+fn install(installer: Installer, source: &Source, project: &Project, packages: Vec<String>, server: Option<&str>) -> Step {
     let derived = matches!(installer, Installer::PipFromProject);
     let files = derived.then(|| File {
         path: DERIVED_REQUIREMENTS.into(),
@@ -103,6 +114,8 @@ fn install(installer: Installer, source: &Source, project: &Project, packages: V
         executable: false,
     });
     let run = |command| Run { command, cwd: APP.into(), env: installer.env(), network: true };
+    // By the pip outside, because some installers leave none in the environment.
+    let add_server = server.map(|server| argv(["python", "-m", "pip", "--python", &format!("{VENV}/bin/python"), "install", server]));
     let inputs = if derived {
         vec![]
     } else {
@@ -113,7 +126,7 @@ fn install(installer: Installer, source: &Source, project: &Project, packages: V
         base: if installer.packages().is_empty() { Base::Tool("python".into()) } else { Base::Step("toolchain".into()) },
         inputs,
         files: files.into_iter().collect(),
-        run: vec![run(argv(["python", "-m", "venv", VENV])), run(installer.install())],
+        run: [argv(["python", "-m", "venv", VENV]), installer.install()].into_iter().chain(add_server).map(run).collect(),
         caches: vec![CACHE.into()],
         secrets: vec![],
         packages,

@@ -36,7 +36,7 @@ pub use command::{first_word, split_words};
 pub use document::{parse_json, parse_toml};
 pub use slipway_buildpack_wit::*;
 pub use source::{Entry, Source};
-pub use start::{StatedStart, stated_start};
+pub use start::{StatedStart, has_other_processes, stated_start};
 
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]

@@ -10,6 +10,12 @@ pub struct StatedStart {
     pub file: Option<&'static str>,
 }
 
+/// Whether the Procfile names processes other than `web`, so that an application without one still does something.
+#[must_use]
+pub fn has_other_processes(source: &Source) -> bool {
+    source.peek("Procfile").is_some_and(|text| procfile::parse(&text).iter().any(|line| !matches!(line.name.as_str(), "web" | "release")))
+}
+
 /// The settings' start command, else the Procfile's `web` line.
 #[must_use]
 pub fn stated_start(source: &Source, context: &Context) -> Option<StatedStart> {
