@@ -16,6 +16,8 @@ pub struct Config {
     pub node_name: String,
     /// PEM file with further certificate authorities that builds are to trust.
     pub ca_bundle: Option<PathBuf>,
+    /// Whether sources may be fetched from addresses that are not on the public internet.
+    pub allow_private_sources: bool,
     /// Address at which visitors reach the node's ingress.
     pub public_address: Option<String>,
     pub timing: Timing,

@@ -7,7 +7,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use slipway_model::state::LogStream;
-use slipway_model::{ApplicationId, DeploymentId, InstanceId, OrganizationId, ReleaseId, Resources, Secret, Sha256Digest, TaskId, Timestamp};
+use slipway_model::{
+    ApplicationId, DeploymentId, InstanceId, OrganizationId, ReleaseId, Resources, Secret, Sha256Digest, TaskId, Timestamp,
+};
 use slipway_protocol::{DesiredInstance, RunTask, Task};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -130,9 +132,18 @@ pub struct Container {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerState {
     /// Never started, or its start failed.
-    Created { failure: Option<StartFailure> },
-    Running { started_at: Option<Timestamp> },
-    Exited { exit_code: i64, oom_killed: bool, started_at: Option<Timestamp>, finished_at: Option<Timestamp> },
+    Created {
+        failure: Option<StartFailure>,
+    },
+    Running {
+        started_at: Option<Timestamp>,
+    },
+    Exited {
+        exit_code: i64,
+        oom_killed: bool,
+        started_at: Option<Timestamp>,
+        finished_at: Option<Timestamp>,
+    },
     /// Being removed; it will not be seen again.
     Going,
 }

@@ -20,7 +20,9 @@ pub enum EnrollError {
     AlreadyEnrolled(NodeId),
     #[error("cannot reach the control plane at {url}: {reason}")]
     Unreachable { url: url::Url, reason: String },
-    #[error("the control plane at {url} has another certificate authority than the token says: somebody may be in between, so the token was not sent")]
+    #[error(
+        "the control plane at {url} has another certificate authority than the token says: somebody may be in between, so the token was not sent"
+    )]
     WrongAuthority { url: url::Url },
     #[error("the control plane refuses the node: {0}")]
     Refused(EnrollRefusal),

@@ -17,7 +17,9 @@ use slipway_model::{NodeId, OrganizationId};
 
 use super::lines::{Lines, timestamp};
 use super::{labels, posture, probe};
-use crate::engine::{Container, ContainerSpec, ContainerState, Engine, EngineError, EngineFacts, EngineLine, LogsFrom, Owner, ProbeTarget, StartFailure};
+use crate::engine::{
+    Container, ContainerSpec, ContainerState, Engine, EngineError, EngineFacts, EngineLine, LogsFrom, Owner, ProbeTarget, StartFailure,
+};
 
 /// For everything that the engine answers at once.
 const ANSWER_SECONDS: u64 = 30;

@@ -21,7 +21,9 @@ impl Lines {
     pub fn frame(&mut self, frame: LogOutput) -> Option<EngineLine> {
         let (stream, slot, bytes) = match frame {
             LogOutput::StdErr { message } => (LogStream::Stderr, 1, message),
-            LogOutput::StdOut { message } | LogOutput::StdIn { message } | LogOutput::Console { message } => (LogStream::Stdout, 0, message),
+            LogOutput::StdOut { message } | LogOutput::StdIn { message } | LogOutput::Console { message } => {
+                (LogStream::Stdout, 0, message)
+            }
         };
         let (complete, text) = match bytes.strip_suffix(b"\n") {
             Some(line) => (true, line),

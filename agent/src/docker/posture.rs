@@ -16,7 +16,6 @@ use crate::engine::ContainerSpec;
 pub const FALLBACK_USER: &str = "1000:1000";
 /// Processes and threads of one container.
 const PIDS: i64 = 512;
-const OPEN_FILES: i64 = 65_536;
 /// Three files of this size: 30 MB of output per container stay on the disk.
 const LOG_FILE_SIZE: &str = "10m";
 const LOG_FILES: &str = "3";
@@ -76,10 +75,8 @@ fn host_config(spec: &ContainerSpec, network: &str) -> HostConfig {
         memory_swap: Some(memory),
         nano_cpus: Some(spec.resources.cpu_millis.max(10) * 1_000_000),
         pids_limit: Some(PIDS),
-        ulimits: Some(vec![
-            ResourcesUlimits { name: Some("nofile".to_owned()), soft: Some(OPEN_FILES), hard: Some(OPEN_FILES) },
-            ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) },
-        ]),
+        // Open files are left as the engine has them: more than its own limit could make no container start.
+        ulimits: Some(vec![ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) }]),
         shm_size: Some(tmpfs.min(64 << 20)),
         tmpfs: Some(HashMap::from([("/tmp".to_owned(), format!("rw,nosuid,nodev,mode=1777,size={tmpfs}"))])),
         init: Some(true),
@@ -87,10 +84,7 @@ fn host_config(spec: &ContainerSpec, network: &str) -> HostConfig {
         oom_score_adj: Some(500),
         log_config: Some(HostConfigLogConfig {
             typ: Some("json-file".to_owned()),
-            config: Some(HashMap::from([
-                ("max-size".to_owned(), LOG_FILE_SIZE.to_owned()),
-                ("max-file".to_owned(), LOG_FILES.to_owned()),
-            ])),
+            config: Some(HashMap::from([("max-size".to_owned(), LOG_FILE_SIZE.to_owned()), ("max-file".to_owned(), LOG_FILES.to_owned())])),
         }),
         // The agent restarts, because it counts.
         restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None }),

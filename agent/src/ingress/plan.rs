@@ -69,9 +69,8 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
         each(situation, route, file, &mut plan);
     }
     let dangerous = situation.files.iter().filter(|file| points_at_a_stranger(situation, file));
-    let rewritten = |file: &RouteFile| {
-        plan.actions.iter().any(|action| matches!(action, Action::Write { file: new, .. } if new.file == file.file))
-    };
+    let rewritten =
+        |file: &RouteFile| plan.actions.iter().any(|action| matches!(action, Action::Write { file: new, .. } if new.file == file.file));
     if let Some(file) = dangerous.filter(|file| !rewritten(file)).chain(gone).next() {
         plan.actions.push(Action::Remove(file.clone()));
     }
@@ -113,28 +112,21 @@ fn each(situation: &Situation<'_>, route: &DesiredRoute, file: Option<&RouteFile
         plan.problems.insert(application, problem);
         return;
     }
-    let file = RouteFile {
-        application,
-        revision: route.revision.clone(),
-        file: route.file.clone(),
-        hostname: route.hostname.clone(),
-        addresses,
-    };
+    let file =
+        RouteFile { application, revision: route.revision.clone(), file: route.file.clone(), hostname: route.hostname.clone(), addresses };
     plan.problems.insert(application, "being written".to_owned());
     plan.actions.push(Action::Write { file, content: route.content.clone() });
 }
 
 /// Whether a visitor of this file's application could meet another's container.
 fn points_at_a_stranger(situation: &Situation<'_>, file: &RouteFile) -> bool {
-    file.addresses
-        .iter()
-        .any(|(instance, address)| situation.addresses.iter().any(|(holder, held)| held == address && holder != instance))
+    file.addresses.iter().any(|(instance, address)| situation.addresses.iter().any(|(holder, held)| held == address && holder != instance))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use slipway_model::{Clock, system_clock};
+    use slipway_model::system_clock;
 
     use super::*;
 

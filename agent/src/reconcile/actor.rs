@@ -351,9 +351,8 @@ impl Reconciler {
         let instances = report::instances(desired, &self.containers, &self.memory);
         let routes = self.routes.observed(desired);
         let current = self.signals.observed.borrow().clone();
-        let same = current.is_some_and(|current| {
-            current.generation == desired.generation && current.instances == instances && current.routes == routes
-        });
+        let same = current
+            .is_some_and(|current| current.generation == desired.generation && current.instances == instances && current.routes == routes);
         if same {
             return;
         }

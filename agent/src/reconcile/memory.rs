@@ -96,9 +96,10 @@ impl Memory {
     /// What is kept on the disk: without the things that belong to this process.
     #[must_use]
     pub fn durable(&self) -> Self {
-        let instances = self.instances.iter().map(|(id, memory)| {
-            (*id, InstanceMemory { run: None, draining_since: None, problem: None, ..memory.clone() })
-        });
+        let instances = self
+            .instances
+            .iter()
+            .map(|(id, memory)| (*id, InstanceMemory { run: None, draining_since: None, problem: None, ..memory.clone() }));
         Self { instances: instances.collect() }
     }
 

@@ -7,6 +7,8 @@ pub mod memory;
 pub mod plan;
 pub mod report;
 mod routes;
+#[cfg(test)]
+mod tests;
 
 pub use actor::{Reconciler, Signals};
 pub use memory::Memory;

@@ -232,20 +232,12 @@ fn unwanted(situation: &Situation<'_>, container: &Container, plan: &mut Plan) {
 
 fn end(instance: InstanceId, reason: String, container: Option<&Container>) -> Action {
     let ended = match container.map(|container| &container.state) {
-        Some(ContainerState::Exited { exit_code, oom_killed, finished_at, .. }) => Ended {
-            reason,
-            exit_code: Some(*exit_code),
-            oom_killed: *oom_killed,
-            finished_at: *finished_at,
-            last_lines: Vec::new(),
-        },
-        Some(ContainerState::Created { failure: Some(failure) }) => Ended {
-            reason,
-            exit_code: Some(failure.exit_code),
-            oom_killed: false,
-            finished_at: None,
-            last_lines: Vec::new(),
-        },
+        Some(ContainerState::Exited { exit_code, oom_killed, finished_at, .. }) => {
+            Ended { reason, exit_code: Some(*exit_code), oom_killed: *oom_killed, finished_at: *finished_at, last_lines: Vec::new() }
+        }
+        Some(ContainerState::Created { failure: Some(failure) }) => {
+            Ended { reason, exit_code: Some(failure.exit_code), oom_killed: false, finished_at: None, last_lines: Vec::new() }
+        }
         Some(ContainerState::Created { .. } | ContainerState::Running { .. } | ContainerState::Going) | None => {
             Ended { reason, exit_code: None, oom_killed: false, finished_at: None, last_lines: Vec::new() }
         }

@@ -1,0 +1,224 @@
+//! The agent as a whole: which parts there are, and who knows whom.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use slipway_buildpack_host::HostError;
+use slipway_model::{Clock, Secret};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::blob::CoreBlobs;
+use crate::build::{Builder, BuilderConfig};
+use crate::docker::Docker;
+use crate::engine::{Engine, EngineError};
+use crate::ingress::{self, Ingress, IngressError, Supervisor, Traefik};
+use crate::reconcile::{Reconciler, Signals};
+use crate::record::{Record, RecordError};
+use crate::session::{EngineHealth, Session};
+use crate::steady::Steady;
+use crate::task::TaskRunner;
+use crate::tasks::{Dispatcher, Tasks};
+use crate::tls::TlsError;
+use crate::{Config, Identity, IdentityError, durable, tls};
+
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    #[error("this machine is no node yet: enroll it with the token that the control plane gives out")]
+    NotEnrolled,
+    #[error("another agent is running with the data folder {0}")]
+    AlreadyRunning(PathBuf),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Ingress(#[from] IngressError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("cannot prepare to fetch files from the control plane: {0}")]
+    Blobs(#[from] reqwest::Error),
+    #[error("cannot prepare to run buildpacks: {0}")]
+    Buildpacks(#[from] HostError),
+    #[error("cannot use the agent's data folder {path}: {source}")]
+    Data { path: PathBuf, source: io::Error },
+    #[error("a part of the agent broke off: {0}")]
+    Broken(String),
+}
+
+/// How often the engine is asked whether it is there: a silent one is reported within two of these.
+const ENGINE_LOOK: Duration = Duration::from_secs(5);
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// A source that was planned and not built within this time is not going to be.
+const SOURCE_AGE: Duration = Duration::from_secs(24 * 3600);
+const BUILD_CACHE_BYTES: u64 = 20 << 30;
+/// How long parts may take to end.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs this machine's agent until `shutdown`.
+///
+/// Containers and Traefik go on after it: the next agent takes them over. Traefik is ended by [`stop_ingress`] alone.
+///
+/// # Errors
+/// It cannot begin, or a part of it broke off.
+pub async fn run(config: Config, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Result<(), AgentError> {
+    let identity = Identity::load(&config.data_dir)?.ok_or(AgentError::NotEnrolled)?;
+    let _lock = lock_folder(&config.data_dir)?;
+    let (token, token_seen) = watch::channel(None);
+    let docker: Arc<dyn Engine> = Arc::new(Docker::new(&config.docker_socket, identity.node)?);
+    let traefik = Traefik::new(&config.data_dir, &config.ingress).map_err(|source| data(&config, source))?;
+    let supervisor = Supervisor::new(&config.data_dir, &config.ingress)?;
+    let blobs = Arc::new(CoreBlobs::new(config.core_url.clone(), tls::trusting(&identity.ca_pem)?, token_seen)?);
+    let builds = BuilderConfig {
+        ca_bundle: config.ca_bundle.clone(),
+        allow_private_sources: config.allow_private_sources,
+        concurrent_builds: 2,
+        ..BuilderConfig::new(&config.data_dir, &config.docker_socket)
+    };
+    let builder = Arc::new(Builder::new(builds, Arc::clone(&clock), blobs)?);
+    let runner = Arc::new(Dispatcher { engine: Arc::clone(&docker), builder: Arc::clone(&builder) as Arc<dyn TaskRunner> });
+
+    let mut parts = Parts { config, identity, clock: Arc::clone(&clock), engine: docker, ingress: Arc::new(traefik), runner, token };
+    parts.config.timing.reconcile = parts.config.timing.reconcile.max(Duration::from_millis(100));
+    let (ready, mut is_ready) = watch::channel(false);
+    let mut running = parts.start(ready, &shutdown)?;
+    let stop = shutdown.clone();
+    running.spawn(async move {
+        // One that serves already goes on; one that does not must not begin before its routes are right.
+        if !supervisor.is_running() {
+            tokio::select! {
+                ready = is_ready.wait_for(|ready| *ready) => if ready.is_err() { return },
+                () = stop.cancelled() => return,
+            }
+        }
+        supervisor.supervise(&*clock, stop).await;
+    });
+    let stop = shutdown.clone();
+    running.spawn(async move {
+        while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+            builder.sweep(SOURCE_AGE, BUILD_CACHE_BYTES).await;
+        }
+    });
+    until_the_end(running, shutdown).await
+}
+
+/// Ends the Traefik that [`run`] left running. Visitors are no longer served.
+///
+/// # Errors
+/// Its note cannot be removed.
+pub async fn stop_ingress(config: &Config) -> Result<(), IngressError> {
+    ingress::stop(&config.data_dir).await
+}
+
+/// What an agent is put together from; the pretend one of [`crate::sim`] has other parts.
+pub(crate) struct Parts {
+    pub config: Config,
+    pub identity: Identity,
+    pub clock: Arc<dyn Clock>,
+    pub engine: Arc<dyn Engine>,
+    pub ingress: Arc<dyn Ingress>,
+    pub runner: Arc<dyn TaskRunner>,
+    pub token: watch::Sender<Option<Secret>>,
+}
+
+impl Parts {
+    /// Starts the session, the reconciler and the watch over the engine.
+    pub fn start(self, ready: watch::Sender<bool>, shutdown: &CancellationToken) -> Result<JoinSet<()>, AgentError> {
+        let record = Arc::new(Record::open(&self.config.data_dir)?);
+        let tasks = Tasks::open(&self.config.data_dir, Arc::clone(&self.clock), self.runner, shutdown.clone())
+            .map_err(|source| data(&self.config, source))?;
+        let (observed, observed_seen) = watch::channel(None);
+        let (containers, containers_seen) = watch::channel(0);
+        let (health, health_seen) = watch::channel(EngineHealth::default());
+        let reconciler = Reconciler::new(
+            Arc::clone(&self.engine),
+            self.ingress,
+            Arc::clone(&record),
+            Steady::new(&*self.clock),
+            self.config.timing.reconcile,
+            Signals { observed, containers, ready, tasks: tasks.containers() },
+        )?;
+        let session = Session {
+            tls: Arc::new(tls::trusting(&self.identity.ca_pem)?),
+            config: self.config,
+            identity: self.identity,
+            clock: self.clock,
+            record,
+            tasks,
+            engine: Arc::clone(&self.engine),
+            engine_health: health_seen,
+            containers: containers_seen,
+            observed: observed_seen,
+            token: self.token,
+        };
+        let mut running = JoinSet::new();
+        running.spawn(watch_engine(self.engine, health, shutdown.clone()));
+        running.spawn(reconciler.run(shutdown.clone()));
+        running.spawn(session.run(shutdown.clone()));
+        Ok(running)
+    }
+}
+
+/// Waits for `shutdown`, then for the parts. A part that ends before breaks the agent off: half an agent is worse than a restart.
+pub(crate) async fn until_the_end(mut running: JoinSet<()>, shutdown: CancellationToken) -> Result<(), AgentError> {
+    let broken = tokio::select! {
+        () = shutdown.cancelled() => None,
+        ended = running.join_next() => Some(match ended {
+            Some(Err(error)) => error.to_string(),
+            Some(Ok(())) | None => "it ended by itself".to_owned(),
+        }),
+    };
+    let was_asked = shutdown.is_cancelled();
+    shutdown.cancel();
+    let ending = async { while running.join_next().await.is_some() {} };
+    if tokio::time::timeout(END_PATIENCE, ending).await.is_err() {
+        tracing::warn!("parts of the agent did not end in time and are dropped");
+    }
+    match broken {
+        Some(reason) if !was_asked => Err(AgentError::Broken(reason)),
+        _ => Ok(()),
+    }
+}
+
+async fn watch_engine(engine: Arc<dyn Engine>, health: watch::Sender<EngineHealth>, shutdown: CancellationToken) {
+    loop {
+        let current = match engine.ping().await {
+            Ok(facts) => EngineHealth { answers: true, facts },
+            Err(error) => {
+                if health.borrow().answers {
+                    tracing::error!(%error, "the container engine does not answer");
+                }
+                EngineHealth { answers: false, facts: health.borrow().facts.clone() }
+            }
+        };
+        health.send_if_modified(|known| {
+            let differs = *known != current;
+            *known = current;
+            differs
+        });
+        if shutdown.run_until_cancelled(tokio::time::sleep(ENGINE_LOOK)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Two agents on one data folder would undo each other's work.
+pub(crate) fn lock_folder(data_dir: &Path) -> Result<File, AgentError> {
+    let unusable = |source| AgentError::Data { path: data_dir.to_owned(), source };
+    let file = durable::private_folder(data_dir).and_then(|()| File::create(data_dir.join("agent.lock"))).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(AgentError::AlreadyRunning(data_dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(unusable(source)),
+    }
+}
+
+fn data(config: &Config, source: io::Error) -> AgentError {
+    AgentError::Data { path: config.data_dir.clone(), source }
+}
