@@ -24,23 +24,9 @@ fi
 started=$(now_ms)
 binary="$here/../dist/slipway"
 if [ -x "$binary" ] && [ -e "$demo_data/agent/identity.json" ]; then
-    quietly stop-ingress.log "$binary" agent stop-ingress --data "$demo_data/agent" --ingress "$demo_ingress" \
-        --ingress-internal "$demo_ingress_internal" --traefik "$SLIPWAY_CACHE/bin/traefik" &&
-        finish "ingress" "ended" "$started"
-fi
-
-node=$(sed -n 's/^ *"node": *"\([^"]*\)".*/\1/p' "$demo_data/agent/identity.json" 2>/dev/null | head -n 1) || node=
-if [ -n "$node" ] && docker version >/dev/null 2>&1; then
-    started=$(now_ms)
-    mapfile -t containers < <(docker ps -aq --filter label=slipway.managed=true --filter "label=slipway.node=$node")
-    images=()
-    if [ ${#containers[@]} -gt 0 ]; then
-        mapfile -t images < <(docker inspect --format '{{.Image}}' "${containers[@]}" | sort -u)
-        docker rm -f "${containers[@]}" >/dev/null
-    fi
-    mapfile -t networks < <(docker network ls -q --filter label=slipway.managed=true --filter "label=slipway.node=$node")
-    [ ${#networks[@]} -eq 0 ] || docker network rm "${networks[@]}" >/dev/null
-    finish "containers" "${#containers[@]} removed" "$started"
+    node=$(sed -n 's/^ *"node": *"\([^"]*\)".*/\1/p' "$demo_data/agent/identity.json" | head -n 1)
+    mapfile -t images < <(docker ps -aq --filter "label=slipway.node=$node" | xargs -r docker inspect --format '{{.Image}}' | sort -u)
+    quietly purge.log "$binary" agent purge --data "$demo_data/agent" && finish "agent" "ingress, containers and networks removed" "$started"
     if [ -n "$remove_data" ] && [ ${#images[@]} -gt 0 ]; then
         docker rmi -f "${images[@]}" >/dev/null 2>&1 || true
     fi

@@ -12,6 +12,7 @@ pub mod engine;
 mod enroll;
 mod facts;
 mod identity;
+pub mod images;
 pub mod ingress;
 pub mod logs;
 mod purge;

@@ -16,6 +16,7 @@ use crate::blob::CoreBlobs;
 use crate::build::{Builder, BuilderConfig};
 use crate::docker::Docker;
 use crate::engine::{Engine, EngineError};
+use crate::images::{self, Ledger, Recording};
 use crate::ingress::{self, Ingress, IngressError, Supervisor, Traefik};
 use crate::reconcile::{Reconciler, Signals};
 use crate::record::{Record, RecordError};
@@ -82,9 +83,12 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, shutdown: CancellationTo
         ..BuilderConfig::new(&config.data_dir, &config.docker_socket)
     };
     let builder = Arc::new(Builder::new(builds, Arc::clone(&clock), blobs)?);
-    let runner = Arc::new(Dispatcher { engine: Arc::clone(&docker), builder: Arc::clone(&builder) as Arc<dyn TaskRunner> });
+    let ledger = Arc::new(Ledger::open(&config.data_dir).map_err(|source| data(&config, source))?);
+    let recording = Recording { builder: Arc::clone(&builder) as _, ledger: Arc::clone(&ledger), clock: Arc::clone(&clock) };
+    let runner = Arc::new(Dispatcher { engine: Arc::clone(&docker), builder: Arc::new(recording) });
 
-    let mut parts = Parts { config, identity, clock: Arc::clone(&clock), engine: docker, ingress: Arc::new(traefik), runner, token };
+    let mut parts =
+        Parts { config, identity, clock: Arc::clone(&clock), engine: docker, ingress: Arc::new(traefik), runner, ledger, token };
     parts.config.timing.reconcile = parts.config.timing.reconcile.max(Duration::from_millis(100));
     let (ready, mut is_ready) = watch::channel(false);
     let mut running = parts.start(ready, &shutdown)?;
@@ -124,6 +128,7 @@ pub(crate) struct Parts {
     pub engine: Arc<dyn Engine>,
     pub ingress: Arc<dyn Ingress>,
     pub runner: Arc<dyn TaskRunner>,
+    pub ledger: Arc<Ledger>,
     pub token: watch::Sender<Option<Secret>>,
 }
 
@@ -144,6 +149,7 @@ impl Parts {
             self.config.timing.reconcile,
             Signals { observed, containers, ready, tasks: tasks.containers() },
         )?;
+        let sweep = images::sweep(Arc::clone(&self.engine), self.ledger, record.watch(), Arc::clone(&self.clock), shutdown.clone());
         let session = Session {
             tls: Arc::new(tls::trusting(&self.identity.ca_pem)?),
             config: self.config,
@@ -161,6 +167,7 @@ impl Parts {
         running.spawn(watch_engine(self.engine, health, shutdown.clone()));
         running.spawn(reconciler.run(shutdown.clone()));
         running.spawn(session.run(shutdown.clone()));
+        running.spawn(sweep);
         Ok(running)
     }
 }
@@ -219,6 +226,6 @@ pub(crate) fn lock_folder(data_dir: &Path) -> Result<File, AgentError> {
     }
 }
 
-fn data(config: &Config, source: io::Error) -> AgentError {
+pub(crate) fn data(config: &Config, source: io::Error) -> AgentError {
     AgentError::Data { path: config.data_dir.clone(), source }
 }

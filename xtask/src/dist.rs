@@ -27,6 +27,9 @@ pub fn assemble(release: bool, dist: &Path) -> Result<()> {
     for package in buildpacks {
         wasm.args(["--package", package]);
     }
+    if let Some(rustc) = wasm_compiler() {
+        wasm.env("RUSTC", rustc);
+    }
     let components = artifacts(&mut wasm)?;
 
     let mut native = cargo();
@@ -74,6 +77,18 @@ fn artifacts(command: &mut std::process::Command) -> Result<BTreeMap<String, Pat
     let status = child.wait()?;
     ensure!(status.success(), "the build failed ({status})");
     Ok(found)
+}
+
+/// The compiler that `setup/rust.sh` obtained for WebAssembly where rustup could not add the target; `None` where it could.
+fn wasm_compiler() -> Option<PathBuf> {
+    let output = std::process::Command::new("rustc").args(["--print", "target-libdir", "--target", "wasm32-wasip2"]).output().ok()?;
+    let libraries = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
+    if libraries.is_dir() {
+        return None;
+    }
+    let cache = std::env::var_os("SLIPWAY_CACHE").map(PathBuf::from);
+    let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/slipway")))?;
+    Some(cache.join("wasm-rustc/bin/rustc")).filter(|rustc| rustc.is_file())
 }
 
 fn package_name(directory: &Path) -> Result<String> {

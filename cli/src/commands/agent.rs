@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
-use slipway_agent::{Config, IngressConfig};
+use slipway_agent::{Config, IngressConfig, Timing};
 use slipway_model::{Secret, system_clock};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -27,10 +27,14 @@ pub enum Agent {
         #[command(flatten)]
         machine: Machine,
     },
-    /// Stop the ingress that the agent left running.
-    StopIngress {
-        #[command(flatten)]
-        machine: Machine,
+    /// Stop the ingress that the agent left running, and remove every container and network that it made.
+    Purge {
+        /// Folder of the agent's identity and record.
+        #[arg(long, default_value = "/var/lib/slipway-agent", env = "SLIPWAY_AGENT_DATA")]
+        data: PathBuf,
+        /// Docker's socket.
+        #[arg(long, default_value = "/var/run/docker.sock")]
+        docker: PathBuf,
     },
 }
 
@@ -68,6 +72,9 @@ pub struct Ingress {
     /// Certificates that builds trust besides their image's own, for networks that inspect TLS [default: $SSL_CERT_FILE].
     #[arg(long, env = "SLIPWAY_BUILD_CA")]
     pub build_ca: Option<PathBuf>,
+    /// Let builds fetch Git repositories from addresses that are not on the public internet.
+    #[arg(long)]
+    pub allow_private_sources: bool,
 }
 
 impl Ingress {
@@ -85,7 +92,9 @@ impl Ingress {
             },
             node_name: name.unwrap_or_else(host_name),
             ca_bundle: self.build_ca.or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from)).filter(|path| path.is_file()),
+            allow_private_sources: self.allow_private_sources,
             public_address: None,
+            timing: Timing::default(),
         })
     }
 }
@@ -106,7 +115,7 @@ impl Agent {
                     Some(token) => token,
                     None => std::io::read_to_string(std::io::stdin())?,
                 };
-                let identity = slipway_agent::enroll(&machine.into_config()?, &Secret::new(token.trim()), clock).await?;
+                let identity = slipway_agent::enroll(&machine.into_config()?, &Secret::new(token.trim()), &*clock).await?;
                 println!("Enrolled as {}", identity.node);
             }
             Self::Run { machine } => {
@@ -122,7 +131,10 @@ impl Agent {
                     }
                 }
             }
-            Self::StopIngress { machine } => slipway_agent::stop_ingress(&machine.into_config()?)?,
+            Self::Purge { data, docker } => {
+                let purged = slipway_agent::purge(&data, &docker).await?;
+                println!("{} containers removed", purged.containers);
+            }
         }
         Ok(ExitCode::SUCCESS)
     }

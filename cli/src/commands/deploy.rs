@@ -47,7 +47,7 @@ impl Deploy {
         let client = Client::new(global)?;
         let app = self.application(&client).await?;
         let slug = output::text(&app, "/slug");
-        let progress = Progress { json: global.json, ..Progress::default() };
+        let progress = Progress::new(global.json);
 
         let source = if self.no_upload { Value::Null } else { self.upload(&client, &app, &progress).await? };
         let key = idempotency_key();
@@ -148,13 +148,17 @@ async fn watch(client: &Client, id: &str, progress: &mut Progress) -> Result<Val
 /// What has been shown so far.
 #[derive(Default)]
 pub struct Progress {
-    pub json: bool,
+    json: bool,
     log_cursor: Option<String>,
     shown: BTreeMap<String, String>,
     since: BTreeMap<String, Instant>,
 }
 
 impl Progress {
+    pub fn new(json: bool) -> Self {
+        Self { json, ..Self::default() }
+    }
+
     fn say(&self, line: &str) {
         if self.json {
             eprintln!("{line}");

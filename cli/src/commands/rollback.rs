@@ -26,7 +26,7 @@ impl Rollback {
         let target = self.target(&app)?;
         let input = json!({ "id": target, "idempotencyKey": slipway_model::system_clock().uuid().to_string() });
         let payload = client.mutate("deploymentRollback", "DeploymentRollbackInput", input, "deployment { id number }").await?;
-        let progress = deploy::Progress { json: global.json, ..deploy::Progress::default() };
+        let progress = deploy::Progress::new(global.json);
         let end = deploy::follow(&client, &output::text(&payload, "/deployment/id"), progress).await?;
         deploy::conclude(&end, global.json)
     }

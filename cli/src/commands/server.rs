@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use slipway_core::{Config, Core};
+use slipway_core::Config;
 use slipway_model::{Currency, Hostname};
 use url::Url;
 
@@ -90,7 +90,7 @@ pub struct Server {
 impl Server {
     pub async fn run(self) -> Result<ExitCode> {
         logging::start();
-        let core = Core::start(self.control_plane.into_config(self.ingress_port)?).await?;
+        let core = slipway_core::start(self.control_plane.into_config(self.ingress_port)?).await?;
         shutdown::requested().await?;
         core.shutdown().await;
         Ok(ExitCode::SUCCESS)

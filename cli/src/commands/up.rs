@@ -2,8 +2,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use slipway_core::Core;
-use slipway_model::system_clock;
+use slipway_agent::Identity;
+use slipway_core::{Core, nodes, regions, seed};
+use slipway_model::{Secret, Viewer, system_clock};
 use tokio_util::sync::CancellationToken;
 
 use super::agent::Ingress;
@@ -27,10 +28,10 @@ impl Up {
         let core_url = format!("https://127.0.0.1:{}", listen.port()).parse()?;
         let agent_config = self.ingress.into_config(data_dir.join("agent"), core_url, None)?;
 
-        let core = Core::start(config).await?;
-        if slipway_agent::identity(&agent_config)?.is_none() {
-            let token = core.invite_local_node().await.context("this machine could not be invited as a worker node")?;
-            slipway_agent::enroll(&agent_config, &token, system_clock()).await?;
+        let core = slipway_core::start(config).await?;
+        if Identity::load(&agent_config.data_dir)?.is_none() {
+            let token = invite(&core).await.context("this machine could not be invited as a worker node")?;
+            slipway_agent::enroll(&agent_config, &token, &*system_clock()).await?;
         }
         tracing::info!(%url, token = %data_dir.join("admin.token").display(), "the platform is up");
 
@@ -48,4 +49,11 @@ impl Up {
         core.shutdown().await;
         ended.map(|()| ExitCode::SUCCESS)
     }
+}
+
+/// A token for this machine itself, good for one minute.
+async fn invite(core: &Core) -> Result<Secret> {
+    let platform = core.platform();
+    let region = regions::by_slug(platform, seed::REGION).await?.context("the first region has been removed: enroll this machine by hand")?;
+    Ok(nodes::enrollment_token_create(platform, &Viewer::Platform, region.id, None, 60).await?.token)
 }
