@@ -223,6 +223,9 @@ pub trait Engine: Send + Sync {
 
     fn probe<'a>(&'a self, target: &'a ProbeTarget) -> BoxFuture<'a, Result<(), String>>;
 
+    /// Removes the name of an image, and the image with its last name, unless a container has it.
+    fn remove_image<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), EngineError>>;
+
     /// Removes this node's networks of other organizations than these, where nothing is attached.
     fn sweep_networks<'a>(&'a self, keep: &'a BTreeSet<OrganizationId>) -> BoxFuture<'a, Result<(), EngineError>>;
 }

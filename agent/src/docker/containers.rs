@@ -8,7 +8,7 @@ use std::time::Duration;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder,
-    RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder, WaitContainerOptions,
+    RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder, WaitContainerOptions,
 };
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -228,6 +228,15 @@ impl Engine for Docker {
 
     fn probe<'a>(&'a self, target: &'a ProbeTarget) -> BoxFuture<'a, Result<(), String>> {
         probe::probe(&self.http, target).boxed()
+    }
+
+    fn remove_image<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), EngineError>> {
+        async move {
+            // Without force the engine refuses while a container has it.
+            let options = RemoveImageOptionsBuilder::default().force(false).build();
+            self.client()?.remove_image(reference, Some(options), None).await.map(drop).map_err(refused)
+        }
+        .boxed()
     }
 
     fn sweep_networks<'a>(&'a self, keep: &'a BTreeSet<OrganizationId>) -> BoxFuture<'a, Result<(), EngineError>> {

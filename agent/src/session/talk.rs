@@ -76,10 +76,8 @@ async fn hear(session: &Session, message: CoreMessage, queries: &mut LogQueries,
             session.tasks.accept(task).await.map_err(|error| unkept(&error))?;
         }
         CoreMessage::CancelTask { task } => session.tasks.cancel(task),
-        CoreMessage::TaskAck { task, sequence } => {
-            unnamed.remove(&task);
-            session.tasks.acked(task, sequence);
-        }
+        // No word that the task is still wanted: what was canceled while nobody was connected is acknowledged too.
+        CoreMessage::TaskAck { task, sequence } => session.tasks.acked(task, sequence),
         CoreMessage::LogOpen(query) => queries.open(query),
         CoreMessage::LogClose { query } => queries.close(query),
         CoreMessage::Challenge { .. } | CoreMessage::Welcome(_) => {

@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, IngressConfig, Timing};
-use crate::run::{AgentError, Parts, lock_folder, until_the_end};
+use crate::images::Ledger;
+use crate::run::{AgentError, Parts, data, lock_folder, until_the_end};
 use crate::tasks::Dispatcher;
 use crate::{EnrollError, Identity, enroll};
 
@@ -71,6 +72,7 @@ impl Agent {
             runner: Arc::new(Dispatcher { engine: Arc::clone(&engine), builder: Arc::clone(&self.builds) as _ }),
             engine,
             ingress: Arc::clone(&self.ingress) as _,
+            ledger: Arc::new(Ledger::open(&self.config.data_dir).map_err(|source| data(&self.config, source))?),
             token: watch::Sender::new(None),
         };
         let running = parts.start(watch::Sender::new(false), &shutdown)?;

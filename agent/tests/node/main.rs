@@ -10,3 +10,4 @@ mod logs;
 mod releases;
 mod routes;
 mod session;
+mod whole;

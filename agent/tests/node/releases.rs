@@ -99,3 +99,32 @@ async fn a_release_process_is_taken_up_again_and_not_run_twice() {
     assert_eq!(lines.iter().filter(|line| *line == "begin").count(), 1);
     assert_eq!(lines.last().unwrap(), "end");
 }
+
+#[tokio::test]
+async fn an_image_that_was_built_here_goes_when_nothing_has_it_and_no_other_does() {
+    use bollard::query_parameters::TagImageOptionsBuilder;
+    use chrono::TimeDelta;
+    use slipway_agent::engine::{ContainerSpec, Owner};
+    use slipway_agent::images::{self, Ledger};
+
+    let rig = Rig::new().await;
+    let (repository, docker) = (format!("slipway/{}", ApplicationId::new(&*rig.clock)), crate::engine_rig::raw());
+    let ledger = Ledger::open(rig.folder.path()).unwrap();
+    let exists = async |tag: &str| docker.inspect_image(&format!("{repository}:{tag}")).await.is_ok();
+    for tag in ["old", "used", "stranger"] {
+        docker.tag_image(IMAGE, Some(TagImageOptionsBuilder::default().repo(&repository).tag(tag).build())).await.unwrap();
+        if tag != "stranger" {
+            ledger.add(&format!("{repository}:{tag}"), rig.clock.now() - TimeDelta::hours(2));
+        }
+    }
+    let mut instance = rig.instance(&["sleep", "600"], None);
+    instance.image = format!("{repository}:used");
+    rig.docker.create(&ContainerSpec::of_instance(&instance)).await.unwrap();
+    rig.docker.start(Owner::Instance(instance.id)).await.unwrap();
+    images::once(&*rig.docker, &ledger, &[format!("{repository}:used")], rig.clock.now()).await;
+    assert_eq!((exists("old").await, exists("used").await, exists("stranger").await), (false, true, true));
+    rig.docker.remove(Owner::Instance(instance.id)).await.unwrap();
+    images::once(&*rig.docker, &ledger, &[], rig.clock.now()).await;
+    assert_eq!((exists("used").await, exists("stranger").await), (false, true));
+    rig.docker.remove_image(&format!("{repository}:stranger")).await.unwrap();
+}

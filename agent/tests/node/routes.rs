@@ -23,7 +23,7 @@ struct Ingress {
     handle: tokio::task::JoinHandle<()>,
 }
 
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
@@ -69,7 +69,7 @@ impl Ingress {
 }
 
 /// Ends the folder's Traefik also when the test fails.
-struct Ended<'a>(&'a Path);
+pub struct Ended<'a>(pub &'a Path);
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
@@ -82,7 +82,7 @@ impl Drop for Ended<'_> {
     }
 }
 
-fn route(application: ApplicationId, revision: &str, host: &str, instances: &[&DesiredInstance]) -> DesiredRoute {
+pub fn route(application: ApplicationId, revision: &str, host: &str, instances: &[&DesiredInstance]) -> DesiredRoute {
     let servers: Vec<String> = instances.iter().map(|instance| format!("{{ url = \"http://@{}@:8000\" }}", instance.id)).collect();
     let content = format!(
         "[http.routers.{application}]\nrule = \"Host(`{host}`)\"\nentryPoints = [\"web\"]\nmiddlewares = [\"{application}\"]\nservice = \
@@ -100,12 +100,12 @@ fn route(application: ApplicationId, revision: &str, host: &str, instances: &[&D
     }
 }
 
-fn with_routes(mut desired: DesiredState, routes: &[&DesiredRoute]) -> DesiredState {
+pub fn with_routes(mut desired: DesiredState, routes: &[&DesiredRoute]) -> DesiredState {
     desired.routes = routes.iter().map(|route| (*route).clone()).collect();
     desired
 }
 
-fn in_force(state: &ObservedState, application: ApplicationId, revision: &str) -> bool {
+pub fn in_force(state: &ObservedState, application: ApplicationId, revision: &str) -> bool {
     state.routes.iter().any(|route| route.application == application && route.revision_in_force.as_deref() == Some(revision))
 }
 
