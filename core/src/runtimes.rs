@@ -1,5 +1,6 @@
 //! Runtimes, as the enabled runtime plugins bring them. What an administrator switched stays switched.
 
+use chrono::TimeDelta;
 use slipway_model::{ImageRef, RuntimeId, Viewer};
 use slipway_plugin_host::{Kind, messages::RuntimeDescription};
 use slipway_store::{
@@ -30,7 +31,7 @@ pub async fn synchronize(platform: &Platform) -> Result<()> {
 async fn write(platform: &Platform, plugin: &str, description: RuntimeDescription) -> Result<()> {
     let now = platform.now();
     let mut tx = platform.db.begin().await?;
-    for version in description.versions {
+    for (order, version) in (0..).zip(description.versions) {
         if let Some(bad) = [&version.build_image, &version.run_image].into_iter().find(|image| image.parse::<ImageRef>().is_err()) {
             tracing::warn!(plugin, image = bad, "a runtime plugin names an image that is none: passed over");
             continue;
@@ -51,7 +52,8 @@ async fn write(platform: &Platform, plugin: &str, description: RuntimeDescriptio
             is_default: version.is_default,
             plugin: plugin.to_owned(),
             eol_at: version.end_of_life,
-            created_at: now,
+            // Lists stand by age: a plugin's versions stay in its order.
+            created_at: now + TimeDelta::microseconds(order),
             updated_at: now,
         };
         runtimes::upsert(&mut tx, &runtime).await?;

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::TimeDelta;
 use data_encoding::BASE64URL_NOPAD;
 use slipway_model::{ApiTokenId, MembershipId, Money, OrganizationId, PlanId, RegionId, Role, Secret, Slug, UserId};
 use slipway_store::{
@@ -32,15 +33,65 @@ pub const TOKEN_FILE: &str = "admin.token";
 /// In the data directory: that administrator's first password.
 pub const PASSWORD_FILE: &str = "admin.password";
 
+/// Slug of the region that a new platform begins with.
+pub const REGION: &str = "local";
+
 const MIB: i64 = 1 << 20;
 const GIB: i64 = 1 << 30;
 
-/// slug, name, CPU, memory, storage, instances; prices per hour and month in billionths.
-const PLANS: &[(&str, &str, i64, i64, i64, i64, i64, i64)] = &[
-    ("nano", "Nano", 250, 256 * MIB, GIB, 2, 4_000_000, 2_500_000_000),
-    ("small", "Small", 500, 512 * MIB, 2 * GIB, 5, 8_000_000, 5_000_000_000),
-    ("medium", "Medium", 1_000, GIB, 5 * GIB, 10, 16_000_000, 10_000_000_000),
-    ("large", "Large", 2_000, 4 * GIB, 10 * GIB, 20, 48_000_000, 30_000_000_000),
+struct DefaultPlan {
+    slug: &'static str,
+    name: &'static str,
+    cpu_millis: i64,
+    memory_bytes: i64,
+    storage_bytes: i64,
+    max_instances: i64,
+    price_hourly: Money,
+    price_monthly: Money,
+}
+
+/// The smallest first.
+const PLANS: [DefaultPlan; 4] = [
+    DefaultPlan {
+        slug: "nano",
+        name: "Nano",
+        cpu_millis: 250,
+        memory_bytes: 256 * MIB,
+        storage_bytes: GIB,
+        max_instances: 2,
+        price_hourly: Money::from_nanos(4_000_000),
+        price_monthly: Money::from_nanos(2_500_000_000),
+    },
+    DefaultPlan {
+        slug: "small",
+        name: "Small",
+        cpu_millis: 500,
+        memory_bytes: 512 * MIB,
+        storage_bytes: 2 * GIB,
+        max_instances: 5,
+        price_hourly: Money::from_nanos(8_000_000),
+        price_monthly: Money::from_nanos(5_000_000_000),
+    },
+    DefaultPlan {
+        slug: "medium",
+        name: "Medium",
+        cpu_millis: 1_000,
+        memory_bytes: GIB,
+        storage_bytes: 5 * GIB,
+        max_instances: 10,
+        price_hourly: Money::from_nanos(16_000_000),
+        price_monthly: Money::from_nanos(10_000_000_000),
+    },
+    DefaultPlan {
+        slug: "large",
+        name: "Large",
+        cpu_millis: 2_000,
+        memory_bytes: 4 * GIB,
+        storage_bytes: 10 * GIB,
+        max_instances: 20,
+        price_hourly: Money::from_nanos(48_000_000),
+        price_monthly: Money::from_nanos(30_000_000_000),
+    },
 ];
 
 /// Brings the platform to where it can be used: an administrator, an organization, plans, a region, the plugins' runtimes.
@@ -124,23 +175,24 @@ async fn defaults(platform: &Platform) -> Result<()> {
     let now = platform.now();
     let mut tx = platform.db.begin().await?;
     if plans::list(&mut tx, false, &Page::first(1)).await?.items.is_empty() {
-        for (order, &(slug, name, cpu_millis, memory_bytes, storage_bytes, max_instances, hourly, monthly)) in PLANS.iter().enumerate() {
+        for (order, default) in (0..).zip(PLANS) {
             let plan = Plan {
                 id: PlanId::new(&*platform.clock),
-                slug: known_slug(slug)?,
-                name: name.to_owned(),
+                slug: known_slug(default.slug)?,
+                name: default.name.to_owned(),
                 description: None,
-                cpu_millis,
-                memory_bytes,
-                storage_bytes,
-                max_instances,
-                price_hourly: Money::from_nanos(hourly),
-                price_monthly: Money::from_nanos(monthly),
+                cpu_millis: default.cpu_millis,
+                memory_bytes: default.memory_bytes,
+                storage_bytes: default.storage_bytes,
+                max_instances: default.max_instances,
+                price_hourly: default.price_hourly,
+                price_monthly: default.price_monthly,
                 runtimes: None,
                 active: true,
-                sort_order: i64::try_from(order).unwrap_or(0),
+                sort_order: order,
                 version: 1,
-                created_at: now,
+                // Lists stand by age: the smallest comes first.
+                created_at: now + TimeDelta::microseconds(order),
                 updated_at: now,
             };
             plans::insert(&mut tx, &plan).await?;
@@ -149,7 +201,7 @@ async fn defaults(platform: &Platform) -> Result<()> {
     if regions::list(&mut tx, false, &Page::first(1)).await?.items.is_empty() {
         let region = Region {
             id: RegionId::new(&*platform.clock),
-            slug: known_slug("local")?,
+            slug: known_slug(REGION)?,
             name: "Local".to_owned(),
             country: None,
             active: true,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Enum, ServerError, ServerResult, TypeDirective, Value, Variables,
+    Enum, PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, TypeDirective, Value, Variables,
     async_trait::async_trait,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextResolve, ResolveInfo},
     parser::types::{ExecutableDocument, OperationType, Selection},
@@ -85,11 +85,24 @@ impl Extension for Access {
     }
 
     async fn resolve(&self, ctx: &ExtensionContext<'_>, info: ResolveInfo<'_>, next: NextResolve<'_>) -> ServerResult<Option<Value>> {
-        if !info.is_for_introspection {
-            check(ctx, info.parent_type, info.name)?;
+        if !info.name.starts_with("__") {
+            check(ctx, info.parent_type, info.name)
+                .map_err(|error| ServerError { locations: vec![info.field.name.pos], ..error }.with_path(path(info.path_node)))?;
         }
         next.run(ctx, info).await
     }
+}
+
+/// Where in the answer a field stands.
+fn path(node: &QueryPathNode<'_>) -> Vec<PathSegment> {
+    let mut path: Vec<PathSegment> = std::iter::successors(Some(node), |node| node.parent)
+        .map(|node| match node.segment {
+            QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
+            QueryPathSegment::Index(index) => PathSegment::Index(index),
+        })
+        .collect();
+    path.reverse();
+    path
 }
 
 fn check(ctx: &ExtensionContext<'_>, parent: &str, field: &str) -> ServerResult<()> {

@@ -111,6 +111,7 @@ macro_rules! user_errors {
             field(name = "message", ty = "&String", desc = "A sentence for the person who asked."),
             field(name = "path", ty = "&Option<Vec<String>>", desc = "The input fields that lead to the value this is about.")
         )]
+        #[allow(clippy::enum_variant_names, reason = "the members bear the names of their types in the schema")]
         pub enum UserError { $($name($name)),+ }
     };
 }

@@ -68,6 +68,7 @@ macro_rules! connections {
                 }
             }
 
+            /// One page of a list.
             #[async_graphql::Object]
             impl $connection {
                 /// The elements of this page, with their cursors.

@@ -20,7 +20,6 @@ use tokio::net::TcpListener;
 use crate::{Platform, graphql::Api};
 
 /// Everything that the public listener answers.
-#[must_use]
 pub fn router(platform: Platform) -> Router {
     let graphql = Router::new()
         .route("/graphql", any(graphql::handle))

@@ -24,6 +24,7 @@ use crate::{
 /// What a customer owns: code from somewhere, running as instances under a name.
 pub struct Application(pub(crate) store::applications::Application);
 
+/// What a customer owns: code from somewhere, running as instances under a name.
 #[Object]
 impl Application {
     /// Opaque and stable.

@@ -55,6 +55,7 @@ pub struct DetectedRuntime {
 /// How a deployment's image is made: from fetching the source to the finished image.
 pub struct Build(pub(crate) store::deployments::Deployment);
 
+/// How a deployment's image is made: from fetching the source to the finished image.
 #[Object]
 impl Build {
     /// Opaque and stable.

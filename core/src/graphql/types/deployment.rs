@@ -16,6 +16,7 @@ use crate::{
 /// The rollout of a release.
 pub struct Deployment(pub(crate) store::deployments::Deployment);
 
+/// The rollout of a release.
 #[Object]
 impl Deployment {
     /// Opaque and stable.

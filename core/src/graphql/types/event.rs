@@ -9,6 +9,7 @@ use crate::graphql::scalar::BigInt;
 /// Something that happened.
 pub struct Event(pub(crate) store::events::Event);
 
+/// Something that happened.
 #[Object]
 impl Event {
     /// Opaque and stable.

@@ -10,6 +10,7 @@ use crate::graphql::{context::Request, error::Result};
 /// One running container of an application.
 pub struct ApplicationInstance(pub(crate) store::instances::Instance);
 
+/// One running container of an application.
 #[Object]
 impl ApplicationInstance {
     /// Opaque and stable.

@@ -13,6 +13,7 @@ use crate::graphql::{context::Request, error::Result};
 /// Work that was promised and will end, done or failed, whatever happens to the control plane meanwhile.
 pub struct Operation(pub(crate) store::operations::Operation);
 
+/// Work that was promised and will end, done or failed, whatever happens to the control plane meanwhile.
 #[Object]
 impl Operation {
     /// Opaque and stable.

@@ -20,6 +20,7 @@ use crate::{
 /// Who owns applications and pays for them.
 pub struct Organization(pub(crate) store::organizations::Organization);
 
+/// Who owns applications and pays for them.
 #[Object]
 impl Organization {
     /// Opaque and stable.
@@ -79,6 +80,7 @@ impl Organization {
 /// A person's place in an organization.
 pub struct Membership(pub(crate) store::memberships::Membership);
 
+/// A person's place in an organization.
 #[Object]
 impl Membership {
     /// Opaque and stable.

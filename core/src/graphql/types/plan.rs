@@ -13,6 +13,7 @@ use crate::{
 /// What one instance gets, and what it costs.
 pub struct Plan(pub(crate) store::plans::Plan);
 
+/// What one instance gets, and what it costs.
 #[Object]
 impl Plan {
     /// Opaque and stable.

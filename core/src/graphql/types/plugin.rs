@@ -9,6 +9,7 @@ use crate::plugins::Installed;
 /// A native plugin of the platform.
 pub struct Plugin(pub(crate) Installed);
 
+/// A native plugin of the platform.
 #[Object]
 impl Plugin {
     /// Opaque and stable.

@@ -11,6 +11,7 @@ use crate::{
 /// Where worker nodes stand.
 pub struct Region(pub(crate) store::regions::Region);
 
+/// Where worker nodes stand.
 #[Object]
 impl Region {
     /// Opaque and stable.

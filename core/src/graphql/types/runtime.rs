@@ -9,6 +9,7 @@ use crate::graphql::scalar::Slug;
 /// One version of a language or platform that applications run on.
 pub struct Runtime(pub(crate) store::runtimes::Runtime);
 
+/// One version of a language or platform that applications run on.
 #[Object]
 impl Runtime {
     /// Opaque and stable.

@@ -15,6 +15,7 @@ pub struct SourceUpload {
     pub(crate) ticket: Option<Secret>,
 }
 
+/// An archive that is announced, or has arrived.
 #[Object]
 impl SourceUpload {
     /// Opaque and stable; for `applicationDeploy`.

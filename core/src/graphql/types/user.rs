@@ -13,6 +13,7 @@ use crate::{
 /// A person.
 pub struct User(pub(crate) store::users::User);
 
+/// A person.
 #[Object]
 impl User {
     /// Opaque and stable.
@@ -62,6 +63,7 @@ impl User {
 /// One sign-in.
 pub struct Session(pub(crate) store::sessions::Session);
 
+/// One sign-in.
 #[Object]
 impl Session {
     /// Opaque and stable.
@@ -103,6 +105,7 @@ impl Session {
 /// A token for programs. The token itself is shown once, when it is made.
 pub struct ApiToken(pub(crate) store::api_tokens::ApiToken);
 
+/// A token for programs. The token itself is shown once, when it is made.
 #[Object]
 impl ApiToken {
     /// Opaque and stable.

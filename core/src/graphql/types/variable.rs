@@ -13,6 +13,7 @@ use crate::{
 /// An environment variable of an application.
 pub struct EnvironmentVariable(pub(crate) store::variables::Variable);
 
+/// An environment variable of an application.
 #[Object]
 impl EnvironmentVariable {
     /// Opaque and stable.

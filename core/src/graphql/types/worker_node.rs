@@ -19,6 +19,7 @@ use crate::{
 /// A machine that runs applications.
 pub struct WorkerNode(pub(crate) store::nodes::Node);
 
+/// A machine that runs applications.
 #[Object]
 impl WorkerNode {
     /// Opaque and stable.
@@ -151,6 +152,7 @@ pub struct Utilization {
 /// An invitation for one new node: used once, and not for long.
 pub struct NodeEnrollmentToken(pub(crate) store::enrollment_tokens::EnrollmentToken);
 
+/// An invitation for one new node: used once, and not for long.
 #[Object]
 impl NodeEnrollmentToken {
     /// Opaque and stable.

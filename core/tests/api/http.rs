@@ -1,0 +1,122 @@
+//! GraphQL over HTTP: which requests are taken, and with which status they are answered.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn only_json_is_taken_by_post() {
+    let world = World::new().await;
+    let post = |media: &str, body: &'static str| world.http.post(world.url("/graphql")).header("content-type", media).body(body).send();
+    let query = r#"{"query": "{ __typename }"}"#;
+    for media in ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\""] {
+        assert_eq!(post(media, query).await.unwrap().status(), 200, "{media}");
+    }
+    for media in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=utf-16",
+        "application/graphql",
+    ] {
+        assert_eq!(post(media, query).await.unwrap().status(), 415, "{media}");
+    }
+    assert_eq!(world.http.post(world.url("/graphql")).body(query).send().await.unwrap().status(), 415);
+    for body in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\"x\"",
+        r#"[{"query": "{ __typename }"}]"#,
+        r#"{"query": 1}"#,
+        r#"{"query": "{ __typename }", "variables": []}"#,
+    ] {
+        assert_eq!(post("application/json", body).await.unwrap().status(), 400, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_may_be_got_and_a_mutation_may_not() {
+    let world = World::new().await;
+    let get = |query: &[(&str, &str)]| world.http.get(world.url("/graphql")).query(query).send();
+    let answer: Value = get(&[("query", "{ __typename }"), ("variables", "{}")]).await.unwrap().json().await.unwrap();
+    assert_eq!(answer["data"]["__typename"], "Query");
+    let refused =
+        get(&[("query", "mutation { sessionCreate(input: {email: \"a\", password: \"b\"}) { errors { code } } }")]).await.unwrap();
+    assert_eq!((refused.status(), refused.headers()["allow"].to_str().unwrap()), (StatusCode::METHOD_NOT_ALLOWED, "POST"));
+    assert_eq!(get(&[]).await.unwrap().status(), 400);
+    assert_eq!(get(&[("query", "{ __typename }"), ("variables", "x")]).await.unwrap().status(), 400);
+    for method in [Method::PUT, Method::DELETE, Method::PATCH] {
+        let answer = world.http.request(method, world.url("/graphql")).send().await.unwrap();
+        assert_eq!(answer.status(), 405);
+    }
+}
+
+#[tokio::test]
+async fn the_answer_is_of_the_media_type_that_was_asked_for() {
+    let world = World::new().await;
+    let ask = |accept: Option<&'static str>, query: &'static str| {
+        let request = world.http.post(world.url("/graphql")).json(&json!({"query": query}));
+        match accept {
+            Some(accept) => request.header("accept", accept).send(),
+            None => request.header("accept", "*/*").send(),
+        }
+    };
+    for (accept, media) in [
+        (None, "application/json; charset=utf-8"),
+        (Some("application/json"), "application/json; charset=utf-8"),
+        (Some("application/graphql-response+json"), "application/graphql-response+json; charset=utf-8"),
+        (Some("application/graphql-response+json, application/json;q=0.9"), "application/graphql-response+json; charset=utf-8"),
+    ] {
+        let answer = ask(accept, "{ __typename }").await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers()["content-type"].to_str().unwrap()), (200, media));
+    }
+    assert_eq!(ask(Some("text/html"), "{ __typename }").await.unwrap().status(), 406);
+    for invalid in ["{", "{ nothingOfThisName }", "{ serverInfo }"] {
+        let lenient = ask(Some("application/json"), invalid).await.unwrap();
+        assert_eq!(lenient.status(), 200, "{invalid}");
+        let strict = ask(Some("application/graphql-response+json"), invalid).await.unwrap();
+        assert_eq!(strict.status(), 400, "{invalid}");
+        let body: Value = strict.json().await.unwrap();
+        assert_eq!((body.get("data"), &body["errors"][0]["extensions"]["code"]), (None, &json!("QUERY_REJECTED")), "{invalid}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_refused() {
+    let world = World::new().await;
+    let ask =
+        |origin: String| world.http.post(world.url("/graphql")).header("origin", origin).json(&json!({"query": "{ __typename }"})).send();
+    assert_eq!(ask("https://evil.example".to_owned()).await.unwrap().status(), 403);
+    assert_eq!(ask("null".to_owned()).await.unwrap().status(), 403);
+    assert_eq!(ask("http://slipway.example".to_owned()).await.unwrap().status(), 200);
+    assert_eq!(ask(world.url("")).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn every_answer_tells_browsers_to_be_careful() {
+    let world = World::new().await;
+    for path in ["/healthz", "/readyz", "/metrics", "/nothing"] {
+        let answer = world.http.get(world.url(path)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), if path == "/nothing" { 404 } else { 200 }, "{path}");
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert!(answer.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
+    }
+    let metrics = world.http.get(world.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("slipway_nodes_connected 0"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_token_that_does_not_hold_is_401() {
+    let world = World::new().await;
+    for token in ["slip_nobody", "slips_nobody", "x", ""] {
+        let answer =
+            world.http.post(world.url("/graphql")).bearer_auth(token).json(&json!({"query": "{ __typename }"})).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers()["www-authenticate"].to_str().unwrap()), (401, "Bearer"));
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    }
+}

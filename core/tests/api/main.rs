@@ -1,0 +1,16 @@
+//! The public API, asked as its clients ask it: over its own listener, against a real database and the plugins as built.
+
+#[path = "../rollout/built.rs"]
+mod built;
+mod world;
+
+mod access;
+mod bombs;
+mod http;
+mod nouns;
+mod schema;
+mod secrets;
+mod sockets;
+mod start;
+mod tenancy;
+mod uploads;

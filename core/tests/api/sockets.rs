@@ -1,0 +1,178 @@
+//! The graphql-transport-ws protocol: its messages, its close codes and its limits.
+
+use std::time::Instant;
+
+use futures::SinkExt;
+use serde_json::{Value, json};
+use slipway_model::Role;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::world::{World, receive, send};
+
+fn subscribe(id: &str, query: &str) -> Value {
+    json!({"type": "subscribe", "id": id, "payload": {"query": query}})
+}
+
+#[tokio::test]
+async fn a_query_is_answered_and_completed() {
+    let world = World::new().await;
+    for path in ["/graphql/ws", "/graphql"] {
+        let mut socket = world.socket(path).await;
+        send(&mut socket, json!({"type": "connection_init"})).await;
+        assert_eq!(receive(&mut socket).await, json!({"type": "connection_ack"}));
+        send(&mut socket, subscribe("1", "{ __typename }")).await;
+        assert_eq!(receive(&mut socket).await, json!({"type": "next", "id": "1", "payload": {"data": {"__typename": "Query"}}}));
+        assert_eq!(receive(&mut socket).await, json!({"type": "complete", "id": "1"}));
+        send(&mut socket, json!({"type": "ping", "payload": {"x": 1}})).await;
+        assert_eq!(receive(&mut socket).await, json!({"type": "pong", "payload": {"x": 1}}));
+    }
+}
+
+#[tokio::test]
+async fn each_breach_has_its_close_code() {
+    let world = World::new().await;
+    let init = json!({"type": "connection_init"});
+    let watch = subscribe("1", "subscription { deploymentChanged(id: \"dep_x\") { id } }");
+
+    let mut socket = world.socket("/graphql/ws").await;
+    send(&mut socket, watch.clone()).await;
+    assert_eq!(receive(&mut socket).await, json!({"closed": 4401}));
+
+    let mut socket = world.socket("/graphql/ws").await;
+    send(&mut socket, init.clone()).await;
+    receive(&mut socket).await;
+    send(&mut socket, init.clone()).await;
+    assert_eq!(receive(&mut socket).await, json!({"closed": 4429}));
+
+    for bad in [
+        json!({"type": "nonsense"}),
+        json!({}),
+        json!("x"),
+        json!({"type": "subscribe", "id": "1"}),
+        json!({"type": "subscribe", "id": "", "payload": {"query": "{a}"}}),
+    ] {
+        let mut socket = world.socket("/graphql/ws").await;
+        send(&mut socket, init.clone()).await;
+        receive(&mut socket).await;
+        send(&mut socket, bad.clone()).await;
+        assert_eq!(receive(&mut socket).await, json!({"closed": 4400}), "{bad}");
+    }
+    for bad in [Message::text("{"), Message::binary(vec![1, 2, 3])] {
+        let mut socket = world.socket("/graphql/ws").await;
+        socket.send(bad).await.unwrap();
+        assert_eq!(receive(&mut socket).await, json!({"closed": 4400}));
+    }
+
+    let mut socket = world.socket("/graphql/ws").await;
+    send(&mut socket, json!({"type": "connection_init", "payload": {"Authorization": "Bearer slip_nobody"}})).await;
+    assert_eq!(receive(&mut socket).await, json!({"closed": 4403}));
+
+    let mut socket = world.socket_of("/graphql/ws", None, None).await.unwrap();
+    assert_eq!(receive(&mut socket).await, json!({"closed": 4406}));
+}
+
+#[tokio::test]
+async fn silence_after_the_upgrade_is_closed_after_three_seconds() {
+    let world = World::new().await;
+    let mut socket = world.socket("/graphql/ws").await;
+    let started = Instant::now();
+    assert_eq!(receive(&mut socket).await, json!({"closed": 4408}));
+    assert!((2..6).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_get_no_socket() {
+    let world = World::new().await;
+    assert_eq!(world.socket_of("/graphql/ws", Some("https://evil.example"), Some("graphql-transport-ws")).await.err(), Some(403));
+    assert!(world.socket_of("/graphql/ws", Some("http://slipway.example"), Some("graphql-transport-ws")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_document_that_is_refused_is_an_error_and_not_a_next() {
+    let world = World::new().await;
+    let mut socket = world.open(&world.admin).await;
+    for query in [
+        "{",
+        "{ nothing }",
+        "subscription { deploymentChanged(id: \"dep_x\") { id } }",
+        "subscription { ...F } fragment F on Subscription { __typename }",
+    ] {
+        send(&mut socket, subscribe("1", query)).await;
+        let answer = receive(&mut socket).await;
+        assert_eq!((&answer["type"], &answer["id"]), (&json!("error"), &json!("1")), "{query}: {answer}");
+        assert!(answer["payload"][0]["extensions"]["code"].is_string(), "{answer}");
+    }
+    // Its name is free again, and no `complete` followed.
+    send(&mut socket, subscribe("1", "{ __typename }")).await;
+    assert_eq!(receive(&mut socket).await["type"], "next");
+}
+
+#[tokio::test]
+async fn watching_begins_with_what_is_and_goes_on_with_what_changes() {
+    let world = World::new().await;
+    let ada = world.customer("ada", Role::Owner).await;
+    let id = world.application(&ada, "Shop").await;
+    let mut socket = world.open(&ada.token).await;
+    let query = format!("subscription {{ applicationChanged(id: \"{id}\") {{ name }} }}");
+    send(&mut socket, subscribe("1", &query)).await;
+    assert_eq!(receive(&mut socket).await["payload"]["data"]["applicationChanged"]["name"], "Shop");
+
+    send(&mut socket, subscribe("1", &query)).await;
+    assert_eq!(receive(&mut socket).await, json!({"closed": 4409}));
+
+    let mut socket = world.open(&ada.token).await;
+    send(&mut socket, subscribe("1", &query)).await;
+    receive(&mut socket).await;
+    world.mutate(&ada.token, "applicationUpdate", json!({"id": id, "name": "Store"}), "").await;
+    assert_eq!(receive(&mut socket).await["payload"]["data"]["applicationChanged"]["name"], "Store");
+
+    // A completed one says nothing more, not even that it is complete.
+    send(&mut socket, json!({"type": "complete", "id": "1"})).await;
+    send(&mut socket, json!({"type": "ping"})).await;
+    assert_eq!(receive(&mut socket).await, json!({"type": "pong"}));
+    world.mutate(&ada.token, "applicationUpdate", json!({"id": id, "name": "Third"}), "").await;
+    send(&mut socket, json!({"type": "ping"})).await;
+    assert_eq!(receive(&mut socket).await, json!({"type": "pong"}));
+}
+
+#[tokio::test]
+async fn one_socket_holds_a_hundred_operations_and_not_one_more() {
+    let world = World::new().await;
+    let ada = world.customer("ada", Role::Owner).await;
+    let id = world.application(&ada, "Shop").await;
+    let mut socket = world.open(&ada.token).await;
+    let query = format!("subscription {{ applicationChanged(id: \"{id}\") {{ name }} }}");
+    for n in 0..101 {
+        send(&mut socket, subscribe(&n.to_string(), &query)).await;
+    }
+    let (mut nexts, mut errors) = (0, Vec::new());
+    while nexts + errors.len() < 101 {
+        let message = receive(&mut socket).await;
+        match message["type"].as_str() {
+            Some("next") => nexts += 1,
+            _ => errors.push(message),
+        }
+    }
+    assert_eq!(nexts, 100);
+    assert_eq!(
+        (&errors[0]["type"], &errors[0]["id"], &errors[0]["payload"][0]["extensions"]["code"]),
+        (&json!("error"), &json!("100"), &json!("RATE_LIMITED"))
+    );
+}
+
+#[tokio::test]
+async fn a_revoked_token_closes_its_sockets_at_once() {
+    let world = World::new().await;
+    let ada = world.customer("ada", Role::Owner).await;
+    let made = world.mutate(&ada.token, "apiTokenCreate", json!({"name": "ci"}), "secret apiToken { id prefix }").await;
+    let secret = made["secret"].as_str().unwrap();
+    assert!(secret.starts_with(made["apiToken"]["prefix"].as_str().unwrap()));
+    let mut socket = world.open(secret).await;
+    let started = Instant::now();
+    let revoked = world.mutate(&ada.token, "apiTokenRevoke", json!({"id": made["apiToken"]["id"]}), "revokedId").await;
+    assert_eq!(revoked["revokedId"], made["apiToken"]["id"]);
+    assert_eq!(receive(&mut socket).await, json!({"closed": 4403}));
+    assert!(started.elapsed().as_millis() < 1_000);
+    let answer = world.http.post(world.url("/graphql")).bearer_auth(secret).json(&json!({"query": "{ __typename }"})).send().await.unwrap();
+    assert_eq!(answer.status(), 401);
+}
