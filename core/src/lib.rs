@@ -25,6 +25,7 @@ pub mod auth;
 pub mod error;
 mod events;
 pub mod graphql;
+mod housekeeping;
 pub mod http;
 pub mod organizations;
 pub mod plans;

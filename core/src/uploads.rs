@@ -22,6 +22,7 @@ use crate::{
 
 /// From the ticket to the archive's last byte.
 const TICKET_LIFETIME: TimeDelta = TimeDelta::minutes(15);
+const SWEPT_AT_ONCE: i64 = 100;
 
 /// An archive that shall be uploaded.
 #[derive(Debug)]
@@ -127,7 +128,7 @@ pub async fn receive<E>(
     if length < announced {
         return Err(Refused::TooShort { received: length, announced });
     }
-    let directory = platform.config.data_dir.join("uploads").join("tmp");
+    let directory = drafts(&platform.config.data_dir);
     fs::create_dir_all(&directory).await.map_err(Error::internal)?;
     let draft = Draft(directory.join(platform.clock.uuid().to_string()));
     write(&draft.0, body, announced, sha256).await?;
@@ -141,6 +142,48 @@ pub async fn receive<E>(
     }
     tx.commit().await?;
     Ok(upload)
+}
+
+/// Removes archives whose ticket ran out before anybody deployed them. Gives how many.
+///
+/// # Errors
+/// Those of the database and of the disk.
+pub async fn sweep(platform: &Platform) -> Result<usize> {
+    let mut tx = platform.db.begin().await?;
+    let expired = uploads::expired(&mut tx, platform.now(), SWEPT_AT_ONCE).await?;
+    for upload in &expired {
+        uploads::delete(&mut tx, upload.id).await?;
+        if let Some(sha256) = upload.sha256
+            && !uploads::refers_to(&mut tx, sha256).await?
+        {
+            // Before the commit: while it is out nobody can announce the same archive, and find it gone after sending it.
+            remove(&path(&platform.config.data_dir, sha256)).map_err(Error::internal)?;
+        }
+    }
+    tx.commit().await?;
+    Ok(expired.len())
+}
+
+/// Removes what broken uploads of an earlier process left behind. To be called before the first one can begin.
+///
+/// # Errors
+/// Those of the disk.
+pub fn clear_drafts(data_dir: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(drafts(data_dir)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn drafts(data_dir: &Path) -> PathBuf {
+    data_dir.join("uploads").join("tmp")
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
 }
 
 fn usable(upload: &Upload, now: Timestamp) -> Result<(), Refused> {
@@ -193,9 +236,7 @@ struct Draft(PathBuf);
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.0)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
+        if let Err(error) = remove(&self.0) {
             tracing::warn!(%error, path = %self.0.display(), "a broken upload stays behind");
         }
     }

@@ -17,7 +17,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use crate::{Platform, graphql::Api};
+use crate::{Platform, graphql::Api, uploads};
 
 /// Everything that the public listener answers.
 pub fn router(platform: Platform) -> Router {
@@ -40,8 +40,9 @@ pub fn router(platform: Platform) -> Router {
 /// Serves until `shutdown` completes, then lets open requests end.
 ///
 /// # Errors
-/// When the listener fails.
+/// When the listener fails, or the directory of uploads cannot be used.
 pub async fn serve(platform: Platform, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    uploads::clear_drafts(&platform.config.data_dir)?;
     let service = router(platform).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(shutdown).await
 }

@@ -85,3 +85,31 @@ async fn an_announcement_is_checked() {
         assert_eq!(world.refusals(&ada.token, "sourceUploadCreate", input).await, [expected]);
     }
 }
+
+#[tokio::test]
+async fn an_archive_that_nobody_deployed_goes_and_one_that_is_wanted_stays() {
+    let world = World::new().await;
+    let ada = world.customer("ada", Role::Owner).await;
+    let application = world.application(&ada, "Shop").await;
+    let sweep = async || slipway_core::uploads::sweep(world.platform()).await.unwrap();
+    let sent = async |content: &'static [u8]| {
+        let upload = announce(&world, &ada, &application, content).await;
+        assert_eq!(put(&world, &upload, content).await.0, 200);
+        upload
+    };
+    let kept = |content: &[u8]| world.config.data_dir.join("uploads").join(Sha256Digest::of(content).to_string()).exists();
+    let deployed = sent(b"deployed").await;
+    sent(b"forgotten").await;
+    let input = json!({"id": application, "source": {"uploadId": deployed["id"]}});
+    assert_eq!(world.refusals(&ada.token, "applicationDeploy", input).await, Vec::<String>::new());
+    assert_eq!(sweep().await, 0);
+    world.clock.advance(TimeDelta::minutes(16));
+    // The same archive once more: its file is still wanted when the first ticket has run out.
+    let again = announce(&world, &ada, &application, b"forgotten").await;
+    assert_eq!(sweep().await, 1);
+    assert!(kept(b"deployed") && kept(b"forgotten"));
+    assert_eq!(put(&world, &again, &b"forgotten"[..]).await.0, 200);
+    world.clock.advance(TimeDelta::minutes(16));
+    assert_eq!(sweep().await, 1);
+    assert!(kept(b"deployed") && !kept(b"forgotten"));
+}
