@@ -4,7 +4,12 @@ use std::time::Instant;
 
 use futures::SinkExt;
 use serde_json::{Value, json};
-use slipway_model::Role;
+use slipway_core::changes::Changed;
+use slipway_model::{
+    Clock, DeploymentId, Role,
+    state::{DeploymentStatus, DeploymentTrigger},
+};
+use slipway_store::{build_logs, deployments};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::world::{World, receive, send};
@@ -175,4 +180,116 @@ async fn a_revoked_token_closes_its_sockets_at_once() {
     assert!(started.elapsed().as_millis() < 1_000);
     let answer = world.http.post(world.url("/graphql")).bearer_auth(secret).json(&json!({"query": "{ __typename }"})).send().await.unwrap();
     assert_eq!(answer.status(), 401);
+}
+
+/// A deployment that is being built, and that no worker knows of.
+async fn building(world: &World, customer: &crate::world::Customer) -> deployments::Deployment {
+    let application = world.application(customer, "Shop").await;
+    let now = world.clock.now();
+    let deployment = deployments::Deployment {
+        id: DeploymentId::new(&world.clock),
+        organization_id: customer.organization,
+        application_id: application.parse().unwrap(),
+        number: 1,
+        status: DeploymentStatus::Building,
+        status_reason: None,
+        failure: None,
+        trigger: DeploymentTrigger::Manual,
+        source: json!({}),
+        commit_sha: None,
+        commit_message: None,
+        branch: None,
+        release_id: None,
+        rollback_of: None,
+        node_id: None,
+        plan: None,
+        plan_digest: None,
+        tool_lock: None,
+        attempt: 1,
+        created_by: None,
+        created_at: now,
+        started_at: Some(now),
+        finished_at: None,
+    };
+    let mut tx = world.platform().db.begin().await.unwrap();
+    deployments::insert(&mut tx, &deployment).await.unwrap();
+    tx.commit().await.unwrap();
+    deployment
+}
+
+async fn log(world: &World, deployment: &deployments::Deployment, lines: std::ops::Range<usize>) {
+    let lines: Vec<String> = lines.map(|n| format!("line {n}")).collect();
+    let mut tx = world.platform().db.begin().await.unwrap();
+    build_logs::append(&mut tx, deployment.id, None, world.clock.now(), &lines).await.unwrap();
+    tx.commit().await.unwrap();
+    world.platform().changes.publish(Some(deployment.organization_id), Changed::BuildLog(deployment.id));
+}
+
+#[tokio::test]
+async fn a_build_log_resumes_without_losing_or_repeating_a_line() {
+    let world = World::new().await;
+    let ada = world.customer("ada", Role::Owner).await;
+    let deployment = building(&world, &ada).await;
+    log(&world, &deployment, 1..1001).await;
+    let follow = |after: Value, tail: usize| {
+        let query = "subscription($id: ID!, $after: String, $tail: Int) { buildLogs(deploymentId: $id, after: $after, tail: $tail) {
+            lines { message cursor stream } endCursor droppedLines } }";
+        let variables = json!({"id": deployment.id.to_string(), "after": after, "tail": tail});
+        json!({"type": "subscribe", "id": "log", "payload": {"query": query, "variables": variables}})
+    };
+    let mut seen = Vec::new();
+    let mut cursor = Value::Null;
+    let mut take = |message: Value| {
+        let batch = &message["payload"]["data"]["buildLogs"];
+        let lines = batch["lines"].as_array().unwrap_or_else(|| panic!("{message}"));
+        assert!(lines.len() <= 256);
+        seen.extend(lines.iter().map(|line| line["message"].as_str().unwrap().to_owned()));
+        (seen.clone(), batch["endCursor"].clone())
+    };
+
+    // The first reader begins 600 lines before the end, and goes in the middle of them.
+    let mut socket = world.open(&ada.token).await;
+    send(&mut socket, follow(Value::Null, 600)).await;
+    for _ in 0..2 {
+        cursor = take(receive(&mut socket).await).1;
+    }
+    drop(socket);
+
+    // The next one goes on where that stopped, and then hears what is new.
+    let mut socket = world.open(&ada.token).await;
+    send(&mut socket, follow(cursor, 100)).await;
+    take(receive(&mut socket).await);
+    log(&world, &deployment, 1001..1011).await;
+    let (seen, _) = take(receive(&mut socket).await);
+    let expected: Vec<String> = (401..1011).map(|n| format!("line {n}")).collect();
+    assert_eq!(seen, expected);
+
+    // It ends with its deployment.
+    let mut tx = world.platform().db.begin().await.unwrap();
+    let ended = deployments::Deployment { status: DeploymentStatus::Failed, ..deployment.clone() };
+    deployments::update(&mut tx, &ended).await.unwrap();
+    tx.commit().await.unwrap();
+    world.platform().changes.publish(Some(deployment.organization_id), Changed::Deployment(deployment.id));
+    assert_eq!(receive(&mut socket).await, json!({"type": "complete", "id": "log"}));
+}
+
+#[tokio::test]
+async fn a_flood_on_one_stream_does_not_starve_another() {
+    let world = World::new().await;
+    let ada = world.customer("ada", Role::Owner).await;
+    let deployment = building(&world, &ada).await;
+    log(&world, &deployment, 1..20_001).await;
+    let mut socket = world.open(&ada.token).await;
+    let query = format!("subscription {{ buildLogs(deploymentId: \"{}\", after: \"0\") {{ endCursor }} }}", deployment.id);
+    send(&mut socket, subscribe("flood", &query)).await;
+    send(&mut socket, subscribe("quiet", "{ __typename }")).await;
+    let mut before = 0;
+    loop {
+        let message = receive(&mut socket).await;
+        if message["id"] == "quiet" {
+            break;
+        }
+        before += 1;
+    }
+    assert!(before < 40, "the quiet one waited for {before} of 79 batches");
 }
