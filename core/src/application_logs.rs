@@ -8,11 +8,17 @@ use std::{
     time::Duration,
 };
 
-use chrono::{TimeDelta, Timelike};
+use chrono::Timelike;
 use futures::Stream;
-use slipway_model::{ApplicationId, InstanceId, NodeId, Timestamp, Viewer, state::{InstanceStatus, LogStream}};
+use slipway_model::{
+    ApplicationId, InstanceId, NodeId, Timestamp, Viewer,
+    state::{InstanceStatus, LogStream},
+};
 use slipway_protocol::{LogBatch, LogLine, LogQuery};
-use slipway_store::{Page, applications, instances::{self, Instance}};
+use slipway_store::{
+    Page, applications,
+    instances::{self, Instance},
+};
 use tokio::{
     sync::{broadcast, mpsc},
     task::JoinSet,
@@ -125,6 +131,7 @@ pub async fn follow(p: &Platform, viewer: &Viewer, request: LogRequest) -> Resul
         request,
         open: HashSet::new(),
         seen: HashMap::new(),
+        resumed: HashMap::new(),
         begun: false,
         merged,
         tasks: JoinSet::new(),
@@ -151,6 +158,9 @@ struct Reader {
     open: HashSet<InstanceId>,
     /// The newest line of each instance that was passed on.
     seen: HashMap<InstanceId, Timestamp>,
+    /// What was passed on when an instance's reading was last taken up again: several share one query, and it begins with the
+    /// earliest of them.
+    resumed: HashMap<InstanceId, Timestamp>,
     begun: bool,
     merged: mpsc::Sender<News>,
     tasks: JoinSet<()>,
@@ -168,14 +178,9 @@ impl Reader {
             while !is_news {
                 tokio::select! {
                     Some(news) = sources.recv() => {
-                        let ended = matches!(news, News::Ended(_));
-                        if !self.pass_on(news, &mut sources, to).await {
+                        let is_read = self.pass_on(news, &mut sources, to).await;
+                        if !is_read || (!self.request.follow && self.open.is_empty()) {
                             return;
-                        }
-                        if ended && !self.request.follow {
-                            if self.open.is_empty() {
-                                return;
-                            }
                         }
                     }
                     change = changes.recv(), if self.request.follow => {
@@ -215,6 +220,7 @@ impl Reader {
             let query = |query| LogQuery { query, instances: ids.clone(), since, tail, follow };
             let Some(mut stream) = self.p.fleet.open_logs(node, query) else { continue };
             self.open.extend(&ids);
+            self.resumed.extend(ids.iter().filter_map(|id| Some((*id, *self.seen.get(id)?))));
             let merged = self.merged.clone();
             self.tasks.spawn(async move {
                 while let Some(batch) = stream.next().await {
@@ -281,8 +287,8 @@ impl Reader {
 
     fn is_wanted(&mut self, line: &LogLine) -> bool {
         let cursor = Cursor::from(line);
-        // The node counts lines after a moment; of those at the very moment, what was shown is not shown again.
-        if self.request.after.is_some_and(|after| cursor <= after) || self.seen.get(&line.instance).is_some_and(|seen| line.at <= *seen - TIE) {
+        let was_shown = self.resumed.get(&line.instance).is_some_and(|shown| line.at <= *shown);
+        if was_shown || self.request.after.is_some_and(|after| cursor <= after) {
             return false;
         }
         self.seen.insert(line.instance, line.at);
@@ -290,9 +296,6 @@ impl Reader {
             && self.search.as_ref().is_none_or(|text| line.message.to_lowercase().contains(text))
     }
 }
-
-/// Lines of one instance may carry the same time.
-const TIE: TimeDelta = TimeDelta::nanoseconds(1);
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use slipway_store::{
     deployments::{self, Deployment, DeploymentStep},
     idempotency::{self, Request, Seen},
     instances::{self, Instance},
-    operations as queue, releases as stored, runtimes, uploads,
+    operations as queue, releases as stored, uploads,
 };
 
 use crate::{
@@ -66,6 +66,7 @@ pub struct DeployRequest {
 /// # Errors
 /// Refusals of the input, and of the application's state.
 pub async fn request(p: &Platform, viewer: &Viewer, request: DeployRequest) -> Result<(Deployment, Operation)> {
+    let takes_images = p.plugins.runtime(IMAGE_RUNTIME).await.is_some();
     let mut tx = p.db.begin().await?;
     let application = editable(&mut tx, viewer, request.application, "id").await?;
     let id = DeploymentId::new(&*p.clock);
@@ -76,6 +77,10 @@ pub async fn request(p: &Platform, viewer: &Viewer, request: DeployRequest) -> R
     let source = source(&mut tx, p, viewer, &application, request.source).await?;
     let origin = match source {
         DeploymentSource::Code(_) => Origin::Source,
+        DeploymentSource::Image(_) if !takes_images => {
+            let message = "Ready images are switched off on this platform.";
+            return Err(UserError::new(UserErrorCode::Unsupported, "source.image", message).into());
+        }
         DeploymentSource::Image(_) => Origin::Image,
     };
     let new = New { id, source, origin, trigger: request.trigger, release: None, rollback_of: None };
@@ -188,13 +193,20 @@ pub async fn cancel(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<D
 
 fn too_late(deployment: &Deployment) -> UserError {
     match deployment.status {
-        DeploymentStatus::Swapping => UserError::invalid_state("Visitors are being switched to it at this moment. Roll back once it is live."),
+        DeploymentStatus::Swapping => {
+            UserError::invalid_state("Visitors are being switched to it at this moment. Roll back once it is live.")
+        }
         status => UserError::invalid_state(format!("The deployment has ended already: it is {status}.")),
     }
 }
 
 /// Ends every change of an application that is under way or waits, as before it is deleted. Gives the nodes to nudge.
-pub(crate) async fn abandon_all(p: &Platform, mut tx: Tx, application: &Application, failure: &TaskFailure) -> Result<(Tx, Vec<slipway_model::NodeId>)> {
+pub(crate) async fn abandon_all(
+    p: &Platform,
+    mut tx: Tx,
+    application: &Application,
+    failure: &TaskFailure,
+) -> Result<(Tx, Vec<slipway_model::NodeId>)> {
     let mut touched = Vec::new();
     for operation in queue::unfinished_of(&mut tx, application.id).await? {
         if !queue::end(&mut tx, operation.id, OperationStatus::Canceled, Some(&failure.message), p.now()).await? {
@@ -354,8 +366,7 @@ async fn repeated(
     if key.is_empty() || key.len() > LONGEST_KEY {
         return Err(UserError::invalid("idempotencyKey", format!("Use 1 to {LONGEST_KEY} characters.")).into());
     }
-    let request =
-        Request { organization: application.organization_id, mutation, key: &key, input: Sha256Digest::of(input.as_bytes()) };
+    let request = Request { organization: application.organization_id, mutation, key: &key, input: Sha256Digest::of(input.as_bytes()) };
     match idempotency::remember(tx, viewer, request, id, p.now()).await? {
         Seen::First => Ok(None),
         Seen::Differently => {
@@ -385,15 +396,21 @@ async fn source(
             if !is_commit {
                 return Err(UserError::invalid("source.commitSha", "Give the full commit id: 40 lower-case hexadecimal characters.").into());
             }
-            Ok(DeploymentSource::Code(SourceSpec::Git { url: git.repository_url.clone(), branch: git.branch.clone(), commit: Some(commit) }))
+            Ok(DeploymentSource::Code(SourceSpec::Git {
+                url: git.repository_url.clone(),
+                branch: git.branch.clone(),
+                commit: Some(commit),
+            }))
         }
-        (Some(DeploySource::Commit(_)), _) => Err(UserError::invalid("source.commitSha", "The application's source is no Git repository.").into()),
-        (Some(DeploySource::Image(image)), None | Some(Source::Image(_))) => ready_image(tx, image).await,
+        (Some(DeploySource::Commit(_)), _) => {
+            Err(UserError::invalid("source.commitSha", "The application's source is no Git repository.").into())
+        }
+        (Some(DeploySource::Image(image)), None | Some(Source::Image(_))) => Ok(DeploymentSource::Image(ImageSource { image })),
         (Some(DeploySource::Image(_)), _) => Err(UserError::invalid("source.image", "The application's source is no image.").into()),
         (None, Some(Source::Git(git))) => {
             Ok(DeploymentSource::Code(SourceSpec::Git { url: git.repository_url.clone(), branch: git.branch.clone(), commit: None }))
         }
-        (None, Some(Source::Image(source))) => ready_image(tx, source.image.clone()).await,
+        (None, Some(Source::Image(source))) => Ok(DeploymentSource::Image(source.clone())),
         (None, None | Some(Source::Upload)) => {
             let message = "Upload an archive first, and deploy it by the id of its upload.";
             Err(UserError::new(UserErrorCode::Required, "source.uploadId", message).into())
@@ -405,7 +422,12 @@ async fn uploaded(tx: &mut Tx, p: &Platform, viewer: &Viewer, application: &Appl
     let missing = || UserError::not_found("source.uploadId", "upload");
     let upload = uploads::find(tx, viewer, id).await?.filter(|upload| upload.application_id == application.id).ok_or_else(missing)?;
     let (Some(sha256), Some(size), Some(_)) = (upload.sha256, upload.size_bytes, upload.received_at) else {
-        return Err(UserError::new(UserErrorCode::InvalidState, "source.uploadId", "The archive has not arrived yet. Send it to the upload's URL first.").into());
+        return Err(UserError::new(
+            UserErrorCode::InvalidState,
+            "source.uploadId",
+            "The archive has not arrived yet. Send it to the upload's URL first.",
+        )
+        .into());
     };
     if uploads::consume(tx, viewer, id, p.now()).await?.is_none() {
         let message = "This upload was deployed before, or has expired. Upload the archive again.";
@@ -414,16 +436,9 @@ async fn uploaded(tx: &mut Tx, p: &Platform, viewer: &Viewer, application: &Appl
     Ok(DeploymentSource::Code(SourceSpec::Upload { sha256, size_bytes: size.unsigned_abs() }))
 }
 
-async fn ready_image(tx: &mut Tx, image: ImageRef) -> Result<DeploymentSource> {
-    if runtimes::default_of(tx, IMAGE_RUNTIME).await?.is_none() {
-        let message = "Ready images are switched off on this platform.";
-        return Err(UserError::new(UserErrorCode::Unsupported, "source.image", message).into());
-    }
-    Ok(DeploymentSource::Image(ImageSource { image }))
-}
-
 fn read_source(deployment: &Deployment) -> Result<DeploymentSource> {
-    serde_json::from_value(deployment.source.clone()).map_err(|error| Error::internal(anyhow::Error::from(error).context("a deployment's source")))
+    serde_json::from_value(deployment.source.clone())
+        .map_err(|error| Error::internal(anyhow::Error::from(error).context("a deployment's source")))
 }
 
 /// Why it failed.

@@ -1,6 +1,9 @@
 //! Instances: what their nodes say of them, and what that makes of their application.
 
-use slipway_model::{ApplicationId, NodeId, Timestamp, Viewer, state::{ApplicationStatus, InstanceStatus}};
+use slipway_model::{
+    ApplicationId, NodeId, Timestamp, Viewer,
+    state::{ApplicationStatus, InstanceStatus},
+};
 use slipway_protocol::ObservedInstance;
 use slipway_store::{
     Page, Slice, Tx, applications,
@@ -8,14 +11,7 @@ use slipway_store::{
     operations, releases as stored,
 };
 
-use crate::{
-    Platform,
-    error::Result,
-    events, metering,
-    operations::Payload,
-    plans::require_admin,
-    releases,
-};
+use crate::{Platform, error::Result, events, metering, operations::Payload, plans::require_admin, releases};
 use slipway_buildpack_wit::ProcessKind;
 
 /// A node's clock that is further off than this says nothing about when something happened (F7).
@@ -76,9 +72,8 @@ fn by_our_clock(told: Option<Timestamp>, skew_ms: Option<i64>, earliest: Timesta
 /// Writes what is new of an instance, and meters it.
 pub(crate) async fn record(tx: &mut Tx, p: &Platform, old: &Instance, new: &Instance) -> Result<()> {
     instances::observe(tx, new).await?;
-    match (old.started_at, new.started_at) {
-        (None, Some(at)) => metering::begin(tx, p, new, at).await?,
-        _ => {}
+    if let (None, Some(at)) = (old.started_at, new.started_at) {
+        metering::begin(tx, p, new, at).await?;
     }
     if new.status.is_terminal() && !old.status.is_terminal() {
         metering::end(tx, new.id, new.stopped_at.unwrap_or_else(|| p.now())).await?;
@@ -86,8 +81,27 @@ pub(crate) async fn record(tx: &mut Tx, p: &Platform, old: &Instance, new: &Inst
     Ok(())
 }
 
+/// The node of these instances is gone for good: they are given up. The rows of their applications are held.
+pub(crate) async fn lose(tx: &mut Tx, p: &Platform, rows: &[Instance]) -> Result<()> {
+    let now = p.now();
+    for old in rows {
+        let reason = Some("The identity of its node was revoked.".to_owned());
+        let lost = Instance { status: InstanceStatus::Lost, status_reason: reason, stopped_at: Some(now), ..old.clone() };
+        if !old.status.is_terminal() {
+            record(tx, p, old, &lost).await?;
+        }
+    }
+    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    instances::retire(tx, &ids).await?;
+    Ok(())
+}
+
 /// How an application is by its instances. `expected`: of its web instances. `others`: its workers that should run.
-pub(crate) fn application_status(web: &[InstanceStatus], expected: usize, others: &[InstanceStatus]) -> (ApplicationStatus, Option<String>) {
+pub(crate) fn application_status(
+    web: &[InstanceStatus],
+    expected: usize,
+    others: &[InstanceStatus],
+) -> (ApplicationStatus, Option<String>) {
     let healthy = web.iter().filter(|status| **status == InstanceStatus::Healthy).count();
     let ill = others.iter().filter(|status| **status != InstanceStatus::Healthy).count();
     if web.is_empty() && others.is_empty() && expected > 0 {

@@ -1,12 +1,16 @@
 //! What is done to an application as a whole: restart, stop, start, scale, delete (R12, R17). Each is an operation, recorded before
 //! this answers.
 
-use slipway_model::{ApplicationId, Viewer, state::{ApplicationStatus, OperationKind}};
+use slipway_model::{
+    ApplicationId, Viewer,
+    state::{ApplicationStatus, OperationKind},
+};
 use slipway_protocol::TaskFailure;
 use slipway_store::{
     Tx,
     applications::{self, Application},
-    instances, operations::Operation,
+    instances,
+    operations::Operation,
     plans,
 };
 

@@ -74,8 +74,11 @@ pub async fn rate_due(p: &Platform, now: Timestamp) -> anyhow::Result<usize> {
         let this_hour = now.duration_trunc(TimeDelta::hours(1)).unwrap_or(now);
         let mut tx = p.db.read().await?;
         // What has ended is due at once, and what runs is due by the hour.
-        let due: Vec<UsageRecord> =
-            usage::unrated(&mut tx, now, BATCH).await?.into_iter().filter(|record| record.ended_at.is_some() || record.rated_until < this_hour).collect();
+        let due: Vec<UsageRecord> = usage::unrated(&mut tx, now, BATCH)
+            .await?
+            .into_iter()
+            .filter(|record| record.ended_at.is_some() || record.rated_until < this_hour)
+            .collect();
         drop(tx);
         if due.is_empty() {
             return Ok(written);
@@ -179,10 +182,7 @@ mod tests {
         let periods = periods(&record("2026-01-01T10:20:00Z", None), at("2026-01-01T12:30:00Z"));
         assert_eq!(
             periods,
-            [
-                (at("2026-01-01T10:20:00Z"), at("2026-01-01T11:00:00Z")),
-                (at("2026-01-01T11:00:00Z"), at("2026-01-01T12:00:00Z")),
-            ]
+            [(at("2026-01-01T10:20:00Z"), at("2026-01-01T11:00:00Z")), (at("2026-01-01T11:00:00Z"), at("2026-01-01T12:00:00Z")),]
         );
     }
 

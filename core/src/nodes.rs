@@ -1,20 +1,23 @@
 //! Worker nodes: how they join, what an administrator may change, and how they leave.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
-use slipway_model::{DisplayName, EnrollmentTokenId, NodeId, RegionId, Secret, Sha256Digest, Viewer, state::NodeStatus};
+use slipway_model::{ApplicationId, DisplayName, EnrollmentTokenId, NodeId, RegionId, Secret, Sha256Digest, Viewer, state::NodeStatus};
 use slipway_protocol::EnrollmentToken as Token;
 use slipway_store::{
-    Page, Slice, StoreError,
+    Page, Slice, StoreError, applications,
     enrollment_tokens::{self, EnrollmentToken},
+    instances,
     nodes::{self, Allocated, Node},
-    regions,
+    operations, regions,
 };
 
 use crate::{
     Platform,
     changes::Changed,
     error::{Error, Refusals, Result, UserError},
-    events,
+    events, instances as rules,
     plans::require_admin,
 };
 
@@ -152,7 +155,8 @@ pub async fn update(p: &Platform, viewer: &Viewer, id: NodeId, change: NodeChang
     let mut refusals = Refusals::new();
     let name = change.name.and_then(|name| refusals.parse::<DisplayName>("name", &name));
     let is_labels = |labels: &serde_json::Value| {
-        labels.as_object().is_some_and(|labels| labels.values().all(serde_json::Value::is_string)) && labels.to_string().len() <= MAX_LABEL_BYTES
+        labels.as_object().is_some_and(|labels| labels.values().all(serde_json::Value::is_string))
+            && labels.to_string().len() <= MAX_LABEL_BYTES
     };
     refusals.check(change.labels.as_ref().is_none_or(is_labels), || {
         UserError::invalid("labels", "Use an object of names and texts, of at most 16 KiB.")
@@ -180,22 +184,40 @@ pub async fn update(p: &Platform, viewer: &Viewer, id: NodeId, change: NodeChang
     Ok(node)
 }
 
-/// Makes the node's key worthless at once; what runs on it goes on by itself.
+/// Makes the node's key worthless at once. What runs on it is given up: nobody can say any more how it is.
 ///
 /// # Errors
 /// There is none, or it is revoked already.
 pub async fn revoke(p: &Platform, viewer: &Viewer, id: NodeId) -> Result<Node> {
     require_admin(viewer)?;
+    let open = instances::open_on(&mut p.db.read().await?, id).await?;
+    let applications: BTreeSet<ApplicationId> = open.iter().map(|row| row.application_id).collect();
     let mut tx = p.db.begin().await?;
+    for application in &applications {
+        applications::lock(&mut tx, &Viewer::Platform, *application).await?;
+    }
     let node = nodes::find(&mut tx, id).await?.ok_or_else(|| UserError::not_found("id", "worker node"))?;
     if !nodes::revoke(&mut tx, id, p.now()).await? {
         return Err(UserError::invalid_state("The node's identity is revoked already.").into());
+    }
+    let mut open = instances::open_on(&mut tx, id).await?;
+    // One that came in between is lost by its own change: it waits for a node that never speaks again.
+    open.retain(|row| applications.contains(&row.application_id));
+    rules::lose(&mut tx, p, &open).await?;
+    let affected: Vec<ApplicationId> = applications.iter().copied().collect();
+    operations::nudge(&mut tx, &affected, p.now()).await?;
+    for application in &affected {
+        rules::refresh_status(&mut tx, p, *application).await?;
     }
     events::record_platform(&mut tx, p, id.to_string(), "node.revoked", format!("The identity of node {} was revoked.", node.name)).await?;
     let node = nodes::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
     tx.commit().await?;
     p.fleet.disconnect(id);
     p.changes.publish(None, Changed::Node(id));
+    for row in &open {
+        p.changes.publish(Some(row.organization_id), Changed::Application(row.application_id));
+    }
+    p.wake.wake();
     Ok(node)
 }
 
@@ -209,7 +231,9 @@ pub async fn delete(p: &Platform, viewer: &Viewer, id: NodeId) -> Result<NodeId>
     let node = nodes::find(&mut tx, id).await?.ok_or_else(|| UserError::not_found("id", "worker node"))?;
     match nodes::delete(&mut tx, id).await {
         Err(StoreError::Reference) => {
-            return Err(UserError::in_use("Applications have run on this node, and its history is kept. Revoke its identity instead.").into());
+            return Err(
+                UserError::in_use("Applications have run on this node, and its history is kept. Revoke its identity instead.").into()
+            );
         }
         outcome => outcome?,
     };

@@ -210,7 +210,9 @@ fn judge(s: &Situation) -> Verdict {
     // Past this point nothing can be lost by going on, and something could be by failing.
     let is_settled = match s.step {
         Step::Swap => s.route.wanted == s.route.in_force && !s.new.iter().any(|i| i.status.is_terminal()),
-        Step::Drain => s.retiring.iter().all(|i| i.status.is_terminal()) || s.now - s.since >= DRAIN_ALLOWANCE || silent(s, TimeDelta::zero()),
+        Step::Drain => {
+            s.retiring.iter().all(|i| i.status.is_terminal()) || s.now - s.since >= DRAIN_ALLOWANCE || silent(s, TimeDelta::zero())
+        }
         Step::Done => true,
         Step::Begin | Step::Plan | Step::Build | Step::Release | Step::Start | Step::Health => false,
     };
@@ -336,12 +338,9 @@ fn entering(s: &Situation, to: Step) -> Vec<Effect> {
             effects.push(E::Route(ids(&s.new, |i| i.is_web)));
             effects.push(E::Unroute(ids(&s.retiring, |i| i.is_here)));
         }
-        Step::Drain => effects.extend([
-            E::Settle,
-            E::Deployment(D::Live),
-            E::StepBegan(K::DrainOld),
-            E::Retire(ids(&s.retiring, |_| true)),
-        ]),
+        Step::Drain => {
+            effects.extend([E::Settle, E::Deployment(D::Live), E::StepBegan(K::DrainOld), E::Retire(ids(&s.retiring, |_| true))])
+        }
         Step::Done => effects.push(E::Finish),
         Step::Begin => {}
     }

@@ -2,7 +2,11 @@
 
 use slipway_model::{ApplicationId, Hostname, InstanceId, NodeId, Sha256Digest, Slug};
 use slipway_plugin_host::messages::{ApplicationRoute, Backend};
-use slipway_store::{Tx, instances::{self, Routed}, nodes};
+use slipway_store::{
+    Tx,
+    instances::{self, Routed},
+    nodes,
+};
 
 use crate::{Config, error::Result};
 

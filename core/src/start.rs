@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use slipway_model::{Clock, Secret, system_clock};
 use slipway_plugin_host::{OpenError, Options as PluginOptions, PluginHost};
-use slipway_store::{Db, Keyring, StoreError, crypt::CryptError, platform_secrets};
+use slipway_store::{Db, Engine, Keyring, StoreError, crypt::CryptError, operations as queue, platform_secrets};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +13,7 @@ use crate::{
     changes::Changes,
     crash::CrashPoints,
     fleet::{self, AgentListener, Fleet, ListenError},
-    http, metering,
+    housekeeping, http, metering,
     operations::{self, Wake},
     seed,
     tls::{Authority, TlsError},
@@ -87,6 +87,12 @@ pub async fn start(config: Config) -> Result<Core, StartError> {
 pub async fn start_in(config: Config, setting: Setting) -> Result<Core, StartError> {
     let platform = open(config, setting).await?;
     seed::run(&platform).await.map_err(StartError::Prepare)?;
+    if platform.db.engine() == Engine::Sqlite {
+        // There is one process at a time on such a database: what the last one held need not wait for its lease.
+        let mut tx = platform.db.begin().await?;
+        queue::release_leases(&mut tx).await?;
+        tx.commit().await?;
+    }
 
     let agents = AgentListener::bind(&platform)?;
     let agent_address = agents.address();
@@ -100,6 +106,7 @@ pub async fn start_in(config: Config, setting: Setting) -> Result<Core, StartErr
     tasks.spawn(operations::run(platform.clone(), stop.clone()));
     tasks.spawn(fleet::watch_for_silence(platform.clone(), stop.clone()));
     tasks.spawn(metering::run(platform.clone(), stop.clone()));
+    tasks.spawn(housekeeping::run(platform.clone(), stop.clone()));
     tasks.spawn(serve_agents(platform.clone(), agents, stop.clone()));
     tasks.spawn(serve_public(platform.clone(), socket, stop.clone()));
     tracing::info!(%address, agents = %agent_address, "control plane started");

@@ -43,8 +43,7 @@ pub async fn append(
 
 /// 0: there are no lines.
 pub async fn last_number(tx: &mut Tx, deployment: DeploymentId) -> Result<i64, StoreError> {
-    let (last,): (i64,) =
-        fetch_one!(tx, "SELECT COALESCE(MAX(line_number), 0) FROM build_log_lines WHERE deployment_id = $1", deployment)?;
+    let (last,): (i64,) = fetch_one!(tx, "SELECT COALESCE(MAX(line_number), 0) FROM build_log_lines WHERE deployment_id = $1", deployment)?;
     Ok(last)
 }
 

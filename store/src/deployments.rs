@@ -190,7 +190,13 @@ pub async fn steps_of(
 }
 
 /// A step that has not ended begins, or says something. One that ended stays as it is.
-pub async fn begin_step(tx: &mut Tx, deployment: DeploymentId, kind: StepKind, message: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
+pub async fn begin_step(
+    tx: &mut Tx,
+    deployment: DeploymentId,
+    kind: StepKind,
+    message: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     execute!(
         tx,
         "UPDATE deployment_steps SET status = 'running', message = COALESCE($3, message), started_at = COALESCE(started_at, $4)
@@ -243,11 +249,6 @@ pub async fn end_steps(
         message,
         now
     )?;
-    execute!(
-        tx,
-        "UPDATE deployment_steps SET status = $2 WHERE deployment_id = $1 AND status = 'pending'",
-        deployment,
-        pending
-    )?;
+    execute!(tx, "UPDATE deployment_steps SET status = $2 WHERE deployment_id = $1 AND status = 'pending'", deployment, pending)?;
     Ok(())
 }

@@ -83,11 +83,7 @@ pub async fn spend(tx: &mut Tx, id: EnrollmentTokenId, node: NodeId, now: Timest
 
 /// `false`: it was used or revoked before, or there is none.
 pub async fn revoke(tx: &mut Tx, id: EnrollmentTokenId, now: Timestamp) -> Result<bool, StoreError> {
-    let rows = execute!(
-        tx,
-        "UPDATE enrollment_tokens SET revoked_at = $2 WHERE id = $1 AND used_at IS NULL AND revoked_at IS NULL",
-        id,
-        now
-    )?;
+    let rows =
+        execute!(tx, "UPDATE enrollment_tokens SET revoked_at = $2 WHERE id = $1 AND used_at IS NULL AND revoked_at IS NULL", id, now)?;
     Ok(rows == 1)
 }

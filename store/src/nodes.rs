@@ -222,7 +222,7 @@ pub async fn hello(tx: &mut Tx, id: NodeId, facts: &Facts, status: NodeStatus, n
         tx,
         "UPDATE nodes SET status = $2, agent_version = $3, docker_version = $4, kernel_version = $5, public_address = $6, cpu_millis = $7,
              memory_bytes = $8, storage_bytes = $9, generation = CASE WHEN generation <= $10 THEN $10 + 1 ELSE generation END,
-             observed_sequence = 0, last_heartbeat_at = $11, updated_at = $11
+             observed_sequence = 0, last_heartbeat_at = $11, updated_at = $11, docker_healthy = $12
          WHERE id = $1 AND revoked_at IS NULL",
         id,
         status,
@@ -234,7 +234,9 @@ pub async fn hello(tx: &mut Tx, id: NodeId, facts: &Facts, status: NodeStatus, n
         facts.resources.memory_bytes,
         facts.resources.storage_bytes,
         facts.generation,
-        now
+        now,
+        // Its engine told its version: until the first heartbeat that is all there is to go by.
+        facts.docker_version.is_some()
     )?;
     Ok(rows == 1)
 }

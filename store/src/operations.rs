@@ -29,7 +29,7 @@ row! {
         /// Counts its claims. Only the worker of the latest may write.
         pub fence: i64,
         pub next_run_at: Timestamp,
-        /// By then it has ended.
+        /// By then it has ended, if its turn has come: its time counts from there.
         pub deadline: Timestamp,
         pub error: Option<String>,
         pub created_by: Option<UserId>,
@@ -116,13 +116,13 @@ pub async fn insert(tx: &mut Tx, operation: &Operation) -> Result<(), StoreError
 }
 
 /// Takes the operation that has waited longest, and counts its fence up. An application's operations run one after another, in
-/// the order in which they were asked for; only one that is past its deadline is taken out of turn, to end it.
+/// the order in which they were asked for.
 pub async fn claim(tx: &mut Tx, owner: &str, now: Timestamp, lease_until: Timestamp) -> Result<Option<Operation>, StoreError> {
     const DUE: &str = "SELECT o.id FROM operations o
         WHERE o.status IN ('queued', 'running') AND o.next_run_at <= $1 AND (o.lease_until IS NULL OR o.lease_until <= $1)
-          AND (o.deadline <= $1 OR NOT EXISTS (
+          AND NOT EXISTS (
               SELECT 1 FROM operations e WHERE e.application_id = o.application_id AND e.status IN ('queued', 'running')
-                AND (e.created_at, e.id) < (o.created_at, o.id)))
+                AND (e.created_at, e.id) < (o.created_at, o.id))
         ORDER BY o.next_run_at, o.id LIMIT 1";
     // What another worker is about to take is passed over rather than waited for. SQLite has one writer anyway.
     let due = match tx.engine() {
@@ -143,15 +143,16 @@ pub async fn claim(tx: &mut Tx, owner: &str, now: Timestamp, lease_until: Timest
     Ok(Some(operation))
 }
 
+/// Gives back every lease. For a control plane that starts and knows that it is the only one: whoever held them is gone, and if
+/// not, its fence is old by its next claim.
+pub async fn release_leases(tx: &mut Tx) -> Result<u64, StoreError> {
+    execute!(tx, "UPDATE operations SET lease_owner = NULL, lease_until = NULL, fence = fence + 1 WHERE lease_until IS NOT NULL")
+}
+
 /// Makes the lease longer, and keeps the row for this transaction. `false`: the worker does not hold it any more.
 pub async fn hold(tx: &mut Tx, id: OperationId, fence: i64, lease_until: Timestamp) -> Result<bool, StoreError> {
-    let rows = execute!(
-        tx,
-        "UPDATE operations SET lease_until = $3 WHERE id = $1 AND fence = $2 AND status = 'running'",
-        id,
-        fence,
-        lease_until
-    )?;
+    let rows =
+        execute!(tx, "UPDATE operations SET lease_until = $3 WHERE id = $1 AND fence = $2 AND status = 'running'", id, fence, lease_until)?;
     Ok(rows == 1)
 }
 
@@ -177,13 +178,7 @@ pub async fn save(tx: &mut Tx, operation: &Operation) -> Result<bool, StoreError
 }
 
 /// Ends it whoever holds it, and shuts that worker out. `false`: it has ended before.
-pub async fn end(
-    tx: &mut Tx,
-    id: OperationId,
-    status: OperationStatus,
-    error: Option<&str>,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
+pub async fn end(tx: &mut Tx, id: OperationId, status: OperationStatus, error: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
     let rows = execute!(
         tx,
         "UPDATE operations SET status = $2, error = $3, finished_at = $4, fence = fence + 1, lease_owner = NULL, lease_until = NULL

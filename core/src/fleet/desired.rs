@@ -55,7 +55,8 @@ fn instance(
     row: instances::Instance,
 ) -> anyhow::Result<DesiredInstance> {
     let processes = releases::processes(release)?;
-    let process = processes.iter().find(|process| process.name == row.process).context("an instance of a process that its release has not")?;
+    let process =
+        processes.iter().find(|process| process.name == row.process).context("an instance of a process that its release has not")?;
     let is_web = process.kind == slipway_buildpack_wit::ProcessKind::Web;
     let frozen = releases::environment(p, release)?;
     Ok(DesiredInstance {

@@ -42,7 +42,8 @@ fn refuse(status: StatusCode, code: &str, message: impl Into<String>) -> Respons
 async fn admit(p: &Platform, request: EnrollRequest) -> Result<Result<NodeId, EnrollRefusal>, Error> {
     let refusal = |code: &str, message: &str| Ok(Err(EnrollRefusal { code: code.into(), message: message.into() }));
     // Unknown, used, expired and revoked are one answer: whoever guesses learns nothing.
-    let invalid = || refusal("TOKEN_INVALID", "The enrollment token is unknown, used, expired or revoked. Ask an administrator for a new one.");
+    let invalid =
+        || refusal("TOKEN_INVALID", "The enrollment token is unknown, used, expired or revoked. Ask an administrator for a new one.");
     let Ok(token) = request.token.expose().parse::<EnrollmentToken>() else { return invalid() };
     let public_key: Option<[u8; 32]> = HEXLOWER_PERMISSIVE.decode(request.public_key.as_bytes()).ok().and_then(|key| key.try_into().ok());
     let Some(public_key) = public_key.filter(|key| ed25519_dalek::VerifyingKey::from_bytes(key).is_ok()) else {
@@ -56,7 +57,8 @@ async fn admit(p: &Platform, request: EnrollRequest) -> Result<Result<NodeId, En
     }
     let Some(invitation) = enrollment_tokens::valid(&mut tx, token.digest().as_bytes(), now).await? else { return invalid() };
     let told: Option<DisplayName> = request.name.parse().ok();
-    let name = invitation.node_name.clone().or(told.map(String::from)).unwrap_or_else(|| format!("node-{}", HEXLOWER.encode(&public_key[..4])));
+    let name =
+        invitation.node_name.clone().or(told.map(String::from)).unwrap_or_else(|| format!("node-{}", HEXLOWER.encode(&public_key[..4])));
     let facts = request.facts;
     let node = Node {
         id,

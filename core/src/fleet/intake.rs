@@ -21,12 +21,13 @@ use crate::{
     Platform,
     changes::Changed,
     error::{Error, Result},
-    events,
-    instances as rules, placement,
+    events, instances as rules, placement,
 };
 
 /// Heartbeats that come faster are not written.
 const HEARTBEAT_WRITES: std::time::Duration = std::time::Duration::from_secs(10);
+/// Of one session: what goes on and on is known by then.
+const MAX_ALARMS: u32 = 20;
 /// Of one line of a build log.
 const MAX_LINE_BYTES: usize = 16 * 1024;
 
@@ -34,6 +35,7 @@ const MAX_LINE_BYTES: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     written: Option<(Instant, NodeStatus)>,
+    alarms: u32,
 }
 
 /// Something that should not happen: logged, and kept for administrators.
@@ -77,6 +79,13 @@ pub(super) async fn hello(p: &Platform, node: NodeId, hello: &Hello) -> Result<(
 }
 
 impl Pace {
+    async fn alarm(&mut self, p: &Platform, node: NodeId, kind: &str, message: &str) {
+        self.alarms += 1;
+        if self.alarms <= MAX_ALARMS {
+            alarm(p, node, kind, message).await;
+        }
+    }
+
     pub(super) async fn heartbeat(&mut self, p: &Platform, node: NodeId, heartbeat: &Heartbeat) -> Result<()> {
         let status = condition(heartbeat);
         if self.written.is_some_and(|(at, before)| at.elapsed() < HEARTBEAT_WRITES && before == status) {
@@ -130,7 +139,7 @@ fn alert(before: &Node, status: NodeStatus, heartbeat: &Heartbeat) -> Option<Str
 }
 
 /// Applies a whole observation, unless it is late news.
-pub(super) async fn observed(p: &Platform, node: NodeId, seen: ObservedState) -> Result<()> {
+pub(super) async fn observed(pace: &mut Pace, p: &Platform, node: NodeId, seen: ObservedState) -> Result<()> {
     let viewer = &Viewer::Platform;
     let now = p.now();
     // Whose rows are taken is known before any is: applications first, in order, as everybody takes them.
@@ -142,7 +151,8 @@ pub(super) async fn observed(p: &Platform, node: NodeId, seen: ObservedState) ->
     let foreign: Vec<InstanceId> = named.iter().filter(|id| known.get(id).is_none_or(|row| row.node_id != node)).copied().collect();
     if !foreign.is_empty() {
         let ids: Vec<String> = foreign.iter().map(ToString::to_string).collect();
-        alarm(p, node, "node.foreign_instance", &format!("The node reported instances that are not its own: {}.", ids.join(", "))).await;
+        pace.alarm(p, node, "node.foreign_instance", &format!("The node reported instances that are not its own: {}.", ids.join(", ")))
+            .await;
     }
     let mine = known.values().filter(|row| row.node_id == node).chain(&open);
     let applications: BTreeSet<ApplicationId> = mine.map(|row| row.application_id).collect();
@@ -232,10 +242,10 @@ async fn give_up(tx: &mut slipway_store::Tx, news: &News) -> Result<bool> {
 }
 
 /// Stores one event of a task, once and in its turn. Gives the sequence number up to which the agent may forget.
-pub(super) async fn task_event(p: &Platform, node: NodeId, event: TaskEvent) -> Result<Option<u64>> {
+pub(super) async fn task_event(pace: &mut Pace, p: &Platform, node: NodeId, event: TaskEvent) -> Result<Option<u64>> {
     let Some(known) = tasks::find(&mut p.db.read().await?, event.task).await?.filter(|task| task.node_id == node) else {
         let message = format!("The node reported on task {}, which is not its own.", event.task);
-        alarm(p, node, "node.foreign_task", &message).await;
+        pace.alarm(p, node, "node.foreign_task", &message).await;
         return Ok(None);
     };
     let now = p.now();

@@ -30,6 +30,9 @@ use crate::tls::Authority;
 /// Batches of one log query that may wait for their reader. A reader that is slower loses lines, and is told how many.
 const LOG_BATCHES: usize = 64;
 
+/// RFC 6455.
+const GOING_AWAY: u16 = 1001;
+
 /// Who is connected to this process.
 #[derive(Debug)]
 pub struct Fleet {
@@ -42,6 +45,8 @@ struct Known {
     sessions: HashMap<NodeId, Arc<Session>>,
     next_session: u64,
     next_query: LogQueryId,
+    /// This control plane has ended: whoever still comes is sent away.
+    is_over: bool,
 }
 
 /// One connected agent.
@@ -107,9 +112,12 @@ impl Fleet {
         }
     }
 
+    /// The control plane ends. Agents go on by themselves, and try again.
     pub(crate) fn disconnect_all(&self) {
-        for (_, session) in self.lock().sessions.drain() {
-            session.close(1001);
+        let mut known = self.lock();
+        known.is_over = true;
+        for (_, session) in known.sessions.drain() {
+            session.close(GOING_AWAY);
         }
     }
 
@@ -141,6 +149,10 @@ impl Fleet {
         let mut known = self.lock();
         known.next_session += 1;
         let session = Arc::new(make(known.next_session));
+        if known.is_over {
+            session.close(GOING_AWAY);
+            return session;
+        }
         if let Some(replaced) = known.sessions.insert(session.node, session.clone()) {
             replaced.close(close::REPLACED);
         }

@@ -12,11 +12,17 @@ use axum::{
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 use ed25519_dalek::{Signature, VerifyingKey};
 use futures::{SinkExt, StreamExt, stream::SplitSink};
-use slipway_model::{Secret, Sha256Digest, TaskId, state::{NodeStatus, TaskStatus}};
+use slipway_model::{
+    Secret, Sha256Digest, TaskId,
+    state::{NodeStatus, TaskStatus},
+};
 use slipway_protocol::{
     AgentMessage, CoreMessage, Hello, MAX_MESSAGE_BYTES, OFFLINE_AFTER_SECONDS, PROTOCOL_VERSIONS, Welcome, challenge_payload, close,
 };
-use slipway_store::{nodes::{self, Node}, tasks};
+use slipway_store::{
+    nodes::{self, Node},
+    tasks,
+};
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::{Instant, MissedTickBehavior, interval, timeout},
@@ -63,7 +69,8 @@ async fn serve(p: Platform, mut socket: WebSocket) {
     tracing::info!(node = %node.id, name = node.name, agent = hello.facts.agent_version, "agent connected");
     let (sink, stream) = socket.split();
     let writer = tokio::spawn(write(sink, inbox, is_closing.clone()));
-    let mut talk = Talk { p: p.clone(), session: session.clone(), sent_generation: None, sent_tasks: HashSet::new(), intake: intake::Pace::default() };
+    let mut talk =
+        Talk { p: p.clone(), session: session.clone(), sent_generation: None, sent_tasks: HashSet::new(), intake: intake::Pace::default() };
     let code = tokio::select! {
         code = closed(&mut is_closing) => code,
         Err(Ends(code)) = talk.run(&hello, token, stream) => code,
@@ -176,10 +183,10 @@ impl Talk {
         let node = self.session.node;
         match message {
             AgentMessage::Heartbeat(heartbeat) => self.intake.heartbeat(&self.p, node, &heartbeat).await.map_err(internal),
-            AgentMessage::Observed(observed) => intake::observed(&self.p, node, observed).await.map_err(internal),
+            AgentMessage::Observed(observed) => intake::observed(&mut self.intake, &self.p, node, observed).await.map_err(internal),
             AgentMessage::Task(event) => {
                 let task = event.task;
-                match intake::task_event(&self.p, node, event).await.map_err(internal)? {
+                match intake::task_event(&mut self.intake, &self.p, node, event).await.map_err(internal)? {
                     Some(sequence) => self.send(CoreMessage::TaskAck { task, sequence }).await,
                     None => Ok(()),
                 }
@@ -196,7 +203,8 @@ impl Talk {
     async fn sync(&mut self) -> Result<(), Ends> {
         let node = self.session.node;
         let mut tx = self.p.db.read().await.map_err(internal)?;
-        let generation = nodes::find(&mut tx, node).await.map_err(internal)?.map(|node| node.generation).ok_or(Ends(close::IDENTITY_REFUSED))?;
+        let generation =
+            nodes::find(&mut tx, node).await.map_err(internal)?.map(|node| node.generation).ok_or(Ends(close::IDENTITY_REFUSED))?;
         let unfinished = tasks::unfinished_of_node(&mut tx, node).await.map_err(internal)?;
         drop(tx);
         if self.sent_generation.is_none_or(|sent| sent < generation) {

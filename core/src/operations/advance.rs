@@ -56,7 +56,7 @@ async fn attempt(p: &Platform, operation: &Operation) -> anyhow::Result<Advanced
     };
     match next {
         Next::Wait(pause) => {
-            work.operation.next_run_at = p.now() + pause.max(TimeDelta::milliseconds(100));
+            work.operation.next_run_at = situation.now + pause.max(TimeDelta::milliseconds(100));
             save(&mut work).await?;
             work.tx.commit().await?;
             Ok(Advanced::Waits)

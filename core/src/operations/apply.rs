@@ -10,11 +10,21 @@ use slipway_model::{
 };
 use slipway_protocol::{Outcome, SourceSpec, TaskFailure};
 use slipway_store::{
-    StoreError, Tx, applications::{self, Application}, build_logs, deployments::{self, Deployment}, events, instances, nodes, operations::{self, Operation},
+    StoreError, Tx,
+    applications::{self, Application},
+    build_logs,
+    deployments::{self, Deployment},
+    events, instances, nodes,
+    operations::{self, Operation},
     plans, releases as stored, tasks,
 };
 
-use super::{choose, payload::{Origin, Payload}, resolve::Answers, situation, specs};
+use super::{
+    choose,
+    payload::{Origin, Payload},
+    resolve::Answers,
+    situation, specs,
+};
 use crate::{
     Platform,
     changes::Changed,
@@ -386,14 +396,13 @@ impl<'a> Work<'a> {
         let id = self.application.id;
         let viewer = &Viewer::Platform;
         let now = self.p.now();
+        self.end_usage().await?;
         match self.operation.kind {
             OperationKind::Stop => {
-                self.end_usage().await?;
                 applications::set_status(&mut self.tx, viewer, id, ApplicationStatus::Stopped, None).await?;
                 self.tell("application.stopped", format!("{} is stopped.", self.application.name));
             }
             OperationKind::Delete => {
-                self.end_usage().await?;
                 // Told first: the event names the application while there is one.
                 self.tell("application.deleted", format!("{} is deleted.", self.application.name));
                 applications::delete(&mut self.tx, viewer, id, now).await?;
@@ -415,7 +424,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// What its customer stopped costs nothing from now on, even where the node is away and stops it later (R15.3).
+    /// What is retired costs nothing from now on, even where its node is away and stops it later (R15.3).
     async fn end_usage(&mut self) -> Result<(), StoreError> {
         for id in self.payload.retiring.clone() {
             metering::end(&mut self.tx, id, self.p.now()).await?;
@@ -536,8 +545,9 @@ fn unreadable(error: anyhow::Error) -> Halt {
         Ok(error) => {
             tracing::error!(%error, "a configuration cannot be read");
             Halt::Refused(
-                TaskFailure::new("CONFIGURATION_UNREADABLE", "An environment variable of the application cannot be decrypted.")
-                    .fix("Set the application's variables again; if that does not help, ask the administrator about the platform's key file."),
+                TaskFailure::new("CONFIGURATION_UNREADABLE", "An environment variable of the application cannot be decrypted.").fix(
+                    "Set the application's variables again; if that does not help, ask the administrator about the platform's key file.",
+                ),
             )
         }
         Err(error) => Halt::Failed(error),

@@ -9,7 +9,10 @@ use slipway_store::{
     nodes, plans, releases as stored,
 };
 
-use super::{apply::{Halt, Work}, payload::Origin};
+use super::{
+    apply::{Halt, Work},
+    payload::Origin,
+};
 use crate::{
     placement::{self, Candidate, Demand},
     releases, rollout,
@@ -38,7 +41,9 @@ pub(super) async fn web_instances(work: &mut Work<'_>) -> anyhow::Result<Vec<Ins
 pub(super) async fn prepare(work: &mut Work<'_>) -> Result<(), Halt> {
     let running = instances::desired_of(&mut work.tx, &Viewer::Platform, work.application.id).await?;
     let retiring: Vec<Instance> = match work.operation.kind {
-        OperationKind::Deploy | OperationKind::Restart | OperationKind::Start | OperationKind::Stop | OperationKind::Delete => running.clone(),
+        OperationKind::Deploy | OperationKind::Restart | OperationKind::Start | OperationKind::Stop | OperationKind::Delete => {
+            running.clone()
+        }
         OperationKind::Scale if work.payload.origin == Origin::Release || work.payload.release.is_none() => vec![],
         OperationKind::Scale => {
             let mut web = web_instances(work).await?;
@@ -110,6 +115,9 @@ async fn place(work: &mut Work<'_>, retiring: &[Instance], home: Option<NodeId>,
         instances: u32::try_from(instances).unwrap_or(0),
     };
     placement::place(&candidates, &demand).map_err(|refusal| {
-        Halt::Refused(TaskFailure::new(rollout::INSUFFICIENT_CAPACITY, refusal.to_string()).fix("Choose a smaller plan or fewer instances, or ask the administrator for another node."))
+        Halt::Refused(
+            TaskFailure::new(rollout::INSUFFICIENT_CAPACITY, refusal.to_string())
+                .fix("Choose a smaller plan or fewer instances, or ask the administrator for another node."),
+        )
     })
 }

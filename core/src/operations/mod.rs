@@ -14,7 +14,10 @@ mod specs;
 mod worker;
 
 use chrono::TimeDelta;
-use slipway_model::{ApplicationId, DeploymentId, OperationId, OrganizationId, UserId, Viewer, state::{OperationKind, OperationStatus}};
+use slipway_model::{
+    ApplicationId, DeploymentId, OperationId, OrganizationId, UserId, Viewer,
+    state::{OperationKind, OperationStatus},
+};
 use slipway_store::{
     Page, Slice, Tx,
     operations::{self, Operation},

@@ -17,7 +17,10 @@ use slipway_store::{
     plans, runtimes, tasks,
 };
 
-use super::{payload::{Origin, Payload}, situation, specs};
+use super::{
+    payload::{Origin, Payload},
+    situation, specs,
+};
 use crate::{Platform, rollout::Step};
 
 pub const RUNTIME_DISABLED: &str = "RUNTIME_DISABLED";
@@ -90,7 +93,9 @@ async fn ask_buildpacks(p: &Platform, id: ApplicationId, answers: &mut Answers) 
         return Ok(Err(disabled(&wanted)));
     }
     if answers.buildpacks.is_empty() {
-        return Ok(Err(TaskFailure::new(RUNTIME_DISABLED, "No runtime is enabled on this platform.").fix("Ask the administrator to enable one.")));
+        return Ok(Err(
+            TaskFailure::new(RUNTIME_DISABLED, "No runtime is enabled on this platform.").fix("Ask the administrator to enable one.")
+        ));
     }
     Ok(Ok(()))
 }
@@ -103,7 +108,8 @@ async fn ask_lock(p: &Platform, id: ApplicationId, payload: &Payload, answers: &
     let application = applications::find(&mut tx, &Viewer::Platform, id).await?.context("the application is gone")?;
     let tariff = plans::find(&mut tx, application.plan_id).await?.context("the application's plan")?;
     drop(tx);
-    let kept: Lock = application.tool_lock.map(serde_json::from_value).transpose().context("the tool lock of an application")?.unwrap_or_default();
+    let kept: Lock =
+        application.tool_lock.map(serde_json::from_value).transpose().context("the tool lock of an application")?.unwrap_or_default();
     if p.plugins.runtime(&plan.buildpack).await.is_none() {
         return Ok(Err(disabled(&plan.buildpack)));
     }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use chrono::TimeDelta;
 use slipway_buildpack_wit::{Lock, Plan, Process};
-use slipway_model::{BuildConfig, EnvKey, OrganizationId, Resources, Secret, TaskId, state::{TaskKind, TaskStatus, VariableScope}};
+use slipway_model::{
+    BuildConfig, EnvKey, OrganizationId, Resources, Secret, TaskId,
+    state::{TaskKind, TaskStatus, VariableScope},
+};
 use slipway_protocol::{BuildLimits, BuildTask, BuildpackRef, PlanTask, PullTask, RunTask, Task, TaskSpec};
 use slipway_store::{Location, Tx, applications::Application, plans, releases::Release, tasks, variables};
 

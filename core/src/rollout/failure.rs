@@ -57,9 +57,10 @@ pub(super) fn instance_ended(instance: &Instance) -> TaskFailure {
     let because = instance.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let failure = match (instance.status, instance.exit_code) {
         (InstanceStatus::Lost, _) => TaskFailure::new(NODE_OFFLINE, format!("The node of a new {process} instance is gone{because}.")),
-        (_, Some(code)) => {
-            TaskFailure::new(INSTANCE_EXITED, format!("A new {process} instance ended with exit code {code} before it was healthy{because}."))
-        }
+        (_, Some(code)) => TaskFailure::new(
+            INSTANCE_EXITED,
+            format!("A new {process} instance ended with exit code {code} before it was healthy{because}."),
+        ),
         (_, None) => TaskFailure::new(HEALTH_CHECK_FAILED, format!("A new {process} instance did not become healthy{because}.")),
     };
     TaskFailure { exit_code: instance.exit_code, ..failure }.fix("The end of its output is in the build log.")
@@ -73,18 +74,12 @@ pub(super) fn not_started(allowed: TimeDelta) -> TaskFailure {
 pub(super) fn not_healthy(late: Option<&Instance>, allowed: TimeDelta) -> TaskFailure {
     let process = late.map_or("web", |instance| instance.process.as_str());
     let because = late.and_then(|i| i.reason.as_ref()).map(|reason| format!(": {reason}")).unwrap_or_default();
-    TaskFailure::new(
-        HEALTH_CHECK_FAILED,
-        format!("A new {process} instance was not healthy within {} s{because}.", allowed.num_seconds()),
-    )
-    .fix("Listen on 0.0.0.0 at the port in the PORT variable, and check the health check's path.")
+    TaskFailure::new(HEALTH_CHECK_FAILED, format!("A new {process} instance was not healthy within {} s{because}.", allowed.num_seconds()))
+        .fix("Listen on 0.0.0.0 at the port in the PORT variable, and check the health check's path.")
 }
 
 pub(super) fn route_not_confirmed(route: &Route, allowed: TimeDelta) -> TaskFailure {
     let because = route.problem.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default();
-    TaskFailure::new(
-        ROUTE_NOT_CONFIRMED,
-        format!("The ingress did not serve the new route within {} s{because}.", allowed.num_seconds()),
-    )
-    .fix("The route leads to the previous release again. The administrator should look at the node's ingress.")
+    TaskFailure::new(ROUTE_NOT_CONFIRMED, format!("The ingress did not serve the new route within {} s{because}.", allowed.num_seconds()))
+        .fix("The route leads to the previous release again. The administrator should look at the node's ingress.")
 }

@@ -162,13 +162,20 @@ impl World {
             return;
         }
         self.situation.new = self.new.iter().map(|row| row.view.clone()).collect();
-        self.situation.retiring = if self.situation.step == Step::Begin { vec![] } else { self.old.iter().map(|row| row.view.clone()).collect() };
+        self.situation.retiring =
+            if self.situation.step == Step::Begin { vec![] } else { self.old.iter().map(|row| row.view.clone()).collect() };
         self.situation.route.wanted = self.revision();
         let decided = next(&self.situation);
         assert_eq!(decided, next(&self.situation), "the same situation is decided the same way");
         match decided {
             Next::Wait(_) => {}
             Next::To(step, effects) => {
+                if step == Step::Drain && self.situation.obtain != Obtain::Nothing {
+                    assert_eq!(
+                        self.situation.route.wanted, self.situation.route.in_force,
+                        "nothing is retired before the route is confirmed"
+                    );
+                }
                 self.apply(effects);
                 self.situation.since = self.situation.now;
                 self.situation.step = step;
@@ -181,12 +188,8 @@ impl World {
     }
 
     fn apply(&mut self, effects: Vec<Effect>) {
-        let task = Task {
-            status: TaskStatus::Queued,
-            deadline: self.situation.now + TimeDelta::minutes(15),
-            failure: None,
-            exit_code: None,
-        };
+        let task =
+            Task { status: TaskStatus::Queued, deadline: self.situation.now + TimeDelta::minutes(15), failure: None, exit_code: None };
         for effect in effects {
             match effect {
                 Effect::StartPlan | Effect::StartBuild | Effect::StartPull | Effect::StartReleaseProcess => {
@@ -203,7 +206,11 @@ impl World {
                     assert!(status == self.deployment || self.deployment.may_become(status), "{} -> {status}", self.deployment);
                     self.deployment = status;
                 }
-                Effect::Route(ids) => ids.into_iter().for_each(|id| self.row(id).routed = true),
+                Effect::Route(ids) => ids.into_iter().for_each(|id| {
+                    let row = self.row(id);
+                    assert_eq!(row.view.status, InstanceStatus::Healthy, "visitors are led to what has proved itself");
+                    row.routed = true;
+                }),
                 Effect::Unroute(ids) => ids.into_iter().for_each(|id| self.row(id).routed = false),
                 Effect::Retire(ids) => ids.into_iter().for_each(|id| {
                     let row = self.row(id);
@@ -287,4 +294,44 @@ proptest! {
         prop_assert_eq!(world.ended, Some(true));
         prop_assert!(obtain == Obtain::Nothing || world.deployment == DeploymentStatus::Live);
     }
+}
+
+/// A change that came to `step` when it began to wait, on a node that says nothing new.
+fn waiting(step: Step, status: InstanceStatus) -> Situation {
+    let mut situation = World::new(Obtain::Build, 1, 0, false).situation;
+    let task = Task { status: TaskStatus::Running, deadline: situation.now + TimeDelta::minutes(15), failure: None, exit_code: None };
+    situation.step = step;
+    situation.task = Some(task);
+    situation.new = vec![instance(100, status)];
+    situation.route = Route { wanted: Some("new".into()), in_force: Some("old".into()), problem: Some("it has a syntax error".into()) };
+    situation
+}
+
+fn fails_after(mut situation: Situation, is_heard: bool) -> (i64, String) {
+    for second in 1..100_000 {
+        situation.now += TimeDelta::seconds(1);
+        if is_heard {
+            situation.heard_at = Some(situation.now);
+        }
+        match next(&situation) {
+            Next::Fail(failure, _) => return (second, failure.code),
+            Next::To(step, _) => panic!("it waits, and comes to {step:?} instead"),
+            Next::Wait(_) => {}
+        }
+    }
+    panic!("it waits for ever")
+}
+
+#[test]
+fn every_wait_has_its_own_end() {
+    use InstanceStatus::{Created, Exited, Healthy, Starting, Unhealthy};
+    let heard = |step, status| fails_after(waiting(step, status), true);
+    assert_eq!(heard(Step::Plan, Created), (15 * 60 + 30, "DEADLINE".into()));
+    assert_eq!(heard(Step::Start, Created), (120, "NOT_STARTED".into()));
+    assert_eq!(heard(Step::Health, Starting), (120, "HEALTH_CHECK_FAILED".into()));
+    assert_eq!(heard(Step::Health, Unhealthy), (120, "HEALTH_CHECK_FAILED".into()));
+    assert_eq!(heard(Step::Swap, Healthy), (120, "ROUTE_NOT_CONFIRMED".into()));
+    assert_eq!(heard(Step::Health, Exited), (1, "HEALTH_CHECK_FAILED".into()));
+    assert_eq!(heard(Step::Swap, Exited), (1, "HEALTH_CHECK_FAILED".into()));
+    assert_eq!(fails_after(waiting(Step::Build, Created), false), (150, "NODE_OFFLINE".into()));
 }

@@ -1,0 +1,93 @@
+//! What applications write, read from their nodes.
+
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use slipway_core::{
+    application_logs::{self, Cursor, Lines, LogRequest},
+    lifecycle,
+};
+use slipway_model::{ApplicationId, InstanceId, state::OperationStatus};
+use slipway_protocol::LogLine;
+
+use crate::world::{EVERYBODY, World};
+
+fn all(application: ApplicationId) -> LogRequest {
+    LogRequest { application, instance: None, after: None, since: None, tail: None, streams: None, search: None, follow: false }
+}
+
+async fn read(world: &World, request: LogRequest) -> Vec<LogLine> {
+    let stream = application_logs::follow(&world.platform(), EVERYBODY, request).await.unwrap();
+    let batches: Vec<Lines> = tokio::time::timeout(Duration::from_secs(20), stream.collect()).await.expect("it ends");
+    batches.into_iter().flat_map(|batch| batch.lines).collect()
+}
+
+fn texts(lines: &[LogLine]) -> Vec<&str> {
+    lines.iter().map(|line| line.message.as_str()).collect()
+}
+
+async fn next(stream: &mut (impl Stream<Item = Lines> + Unpin)) -> Vec<String> {
+    let batch = tokio::time::timeout(Duration::from_secs(20), stream.next()).await.expect("a line").expect("it goes on");
+    batch.lines.into_iter().map(|line| line.message).collect()
+}
+
+async fn two_instances(world: &World, application: ApplicationId) -> (InstanceId, InstanceId) {
+    let serving = world.serving(application).await;
+    (serving[0].id, serving[1].id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_instances_wrote_is_merged_by_time_and_searched() {
+    let world = World::new().await;
+    let agent = world.agent().await;
+    let application = world.application_on("shop", "small", 2).await;
+    world.deploy_live(application.id).await;
+    let (one, two) = two_instances(&world, application.id).await;
+    agent.write(one, 1, "one starts");
+    agent.write(one, 3, "one serves");
+    agent.write(two, 2, "two starts");
+    agent.write(two, 4, "two SERVES");
+
+    let lines = read(&world, all(application.id)).await;
+    assert_eq!(texts(&lines), ["one starts", "two starts", "one serves", "two SERVES"]);
+    let rest = read(&world, LogRequest { after: Some(Cursor::from(&lines[1])), ..all(application.id) }).await;
+    assert_eq!(texts(&rest), ["one serves", "two SERVES"], "resumes without losing or repeating a line");
+    let found = read(&world, LogRequest { search: Some("serves".into()), ..all(application.id) }).await;
+    assert_eq!(texts(&found), ["one serves", "two SERVES"]);
+    let of_two = read(&world, LogRequest { instance: Some(two), tail: Some(1), ..all(application.id) }).await;
+    assert_eq!(texts(&of_two), ["two SERVES"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_sees_new_lines_and_new_instances_and_leaves_nothing_open() {
+    let world = World::new().await;
+    let mut agent = world.agent().await;
+    let application = world.application("shop").await;
+    world.deploy_live(application.id).await;
+    let one = world.serving(application.id).await[0].id;
+    agent.write(one, 1, "before");
+    let request = LogRequest { follow: true, ..all(application.id) };
+    let mut stream = application_logs::follow(&world.platform(), EVERYBODY, request).await.unwrap();
+    assert_eq!(next(&mut stream).await, ["before"]);
+    agent.write(one, 2, "after");
+    assert_eq!(next(&mut stream).await, ["after"]);
+    let (_, operation) = lifecycle::scale(&world.platform(), EVERYBODY, application.id, 2, None).await.unwrap();
+    world.operation_is(operation.unwrap().id, OperationStatus::Succeeded).await;
+    let (_, two) = two_instances(&world, application.id).await;
+    agent.write(two, 3, "a newcomer");
+    assert_eq!(next(&mut stream).await, ["a newcomer"]);
+    // A cut costs time, and no line.
+    agent.cut();
+    agent.write(one, 4, "meanwhile");
+    agent.connect();
+    assert_eq!(next(&mut stream).await, ["meanwhile"]);
+    drop(stream);
+    world.eventually("the queries are closed", async || (agent.open_queries() == 0).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_of_an_application_that_is_not_there_are_refused() {
+    let world = World::new().await;
+    let nobody = ApplicationId::new(&*world.platform().clock);
+    assert!(application_logs::follow(&world.platform(), EVERYBODY, all(nobody)).await.is_err());
+}

@@ -1,0 +1,15 @@
+//! Deploying, seen from outside: a real control plane with its real listener, plugins and database, and agents that speak the real
+//! protocol but only pretend to have Docker.
+
+mod agent;
+mod built;
+mod world;
+
+mod changes;
+mod crashes;
+mod deploys;
+mod fences;
+mod identity;
+mod logs;
+mod messages;
+mod silence;
