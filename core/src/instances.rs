@@ -54,7 +54,9 @@ pub(crate) fn observe(row: &Instance, seen: &ObservedInstance, skew_ms: Option<i
         let skipped = seen.last_lines.len().saturating_sub(LAST_LINES);
         new.last_lines = Some(seen.last_lines.iter().skip(skipped).map(|line| line.replace('\0', "\u{fffd}")).collect());
     }
-    if new.status.is_running() && new.started_at.is_none() {
+    // A node calls an instance starting before there is a container, and that costs nothing yet.
+    let has_started = seen.started_at.is_some() || matches!(seen.status, InstanceStatus::Healthy | InstanceStatus::Unhealthy);
+    if has_started && new.started_at.is_none() {
         new.started_at = Some(by_our_clock(seen.started_at, skew_ms, row.created_at, now));
     }
     if new.status.is_terminal() && new.stopped_at.is_none() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use slipway_buildpack_wit::{Command, Plan, Probe, Process, ProcessKind};
-use slipway_model::{EnvKey, HealthCheck, OrganizationId, ReleaseId, Secret, Slug};
+use slipway_model::{EnvKey, HealthCheck, OrganizationId, ReleaseId, Secret};
 use slipway_store::{Location, applications::Application, releases::Release};
 
 use crate::Platform;
@@ -61,14 +61,27 @@ pub(crate) fn release_process(processes: &[Process]) -> Option<&Process> {
     processes.iter().find(|process| process.kind == ProcessKind::Release)
 }
 
-/// The processes of a ready image: its own command, which serves.
-pub(crate) fn image_processes() -> Vec<Process> {
-    vec![Process { name: "web".into(), kind: ProcessKind::Web, command: Command::Argv(vec![]), env: vec![], is_default: true }]
+/// The processes of a release, each with what it is told of its port. Without a plan it is a ready image: its own command, which
+/// serves.
+pub(crate) fn processes_of(plan: Option<Plan>, port: Option<u16>) -> Vec<Process> {
+    let Some(plan) = plan else {
+        return vec![Process { name: "web".into(), kind: ProcessKind::Web, command: Command::Argv(vec![]), env: vec![], is_default: true }];
+    };
+    let named = plan.fragment.ports.first().map(|port| port.env.clone()).filter(|name| !name.is_empty() && name != PORT_VARIABLE);
+    let mut processes = plan.fragment.processes;
+    if let (Some(name), Some(port)) = (named, port) {
+        for process in processes.iter_mut().filter(|process| process.kind == ProcessKind::Web) {
+            process.env.push((name.clone(), port.to_string()));
+        }
+    }
+    processes
 }
 
 /// What an instance's environment is made from, beside the frozen variables.
+///
+/// It is the same for as long as the instance lives: a node that is told of another one makes the container anew. That is why
+/// nothing of it may come from what can be changed, such as the application's name.
 pub(crate) struct Environment<'a> {
-    pub application: &'a Slug,
     pub release: &'a Release,
     pub process: &'a Process,
 }
@@ -83,7 +96,6 @@ impl Environment<'_> {
                 env.insert(key, Secret::new(value));
             }
         };
-        put("SLIPWAY_APPLICATION", self.application.as_str());
         put("SLIPWAY_RELEASE", &self.release.number.to_string());
         put("SLIPWAY_PROCESS", &self.process.name);
         for (key, value) in &self.process.env {
@@ -95,6 +107,13 @@ impl Environment<'_> {
         }
         env
     }
+}
+
+/// What the platform tells every process, frozen with the release. The customer's variables win over it.
+pub(crate) fn told(application: &Application, launch: Vec<(String, String)>) -> BTreeMap<EnvKey, Secret> {
+    let named = ("SLIPWAY_APPLICATION".to_owned(), application.slug.to_string());
+    // A name that no process could read is left out rather than failing what runs.
+    launch.into_iter().chain([named]).filter_map(|(key, value)| Some((key.parse().ok()?, Secret::new(value)))).collect()
 }
 
 /// What a release serves at and how it is probed: what the customer said, else what the plan says, else what the image exposes.
@@ -120,6 +139,17 @@ pub(crate) fn port_and_health(application: &Application, plan: Option<&Plan>, ex
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_reads_another_variable_is_told_its_port_there_too() {
+        let text = r#"{"buildpack":"python","detection":{"app_root":".","score":90,"framework":null,"package_manager":null,"reasons":[],
+            "provides":[],"requires":[]},"tools":[],"caches":[],"steps":[],"image":null,"dockerfile":null,
+            "processes":[{"name":"web","kind":"web","command":{"argv":["streamlit"]},"env":[],"is_default":true}],
+            "ports":[{"name":"http","env":"STREAMLIT_SERVER_PORT","default":8501}],"health":null,"static_site":null,"diagnostics":[]}"#;
+        let plan: Plan = serde_json::from_str(text).unwrap();
+        assert_eq!(processes_of(Some(plan), Some(8501))[0].env, [("STREAMLIT_SERVER_PORT".to_owned(), "8501".to_owned())]);
+        assert_eq!(processes_of(None, Some(80))[0].name, "web");
+    }
 
     #[test]
     fn a_shell_line_stays_one_word() {

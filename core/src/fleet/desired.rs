@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use anyhow::Context;
-use slipway_model::{ApplicationId, InstanceId, NodeId, ReleaseId, Resources, Viewer};
+use slipway_model::{InstanceId, NodeId, ReleaseId, Resources, Viewer};
 use slipway_plugin_host::{Kind, messages::RouteTable};
 use slipway_protocol::{DesiredInstance, DesiredRoute, DesiredState, Task};
-use slipway_store::{applications, instances, nodes, releases as stored, tasks};
+use slipway_store::{instances, nodes, releases as stored, tasks};
 
 use crate::{
     Platform, operations,
@@ -28,8 +28,6 @@ pub(super) async fn load(p: &Platform, node: NodeId) -> anyhow::Result<DesiredSt
     let mut tx = p.db.read().await?;
     let generation = nodes::find(&mut tx, node).await?.context("the node is gone")?.generation;
     let rows = instances::desired_on(&mut tx, node).await?;
-    let applications: Vec<ApplicationId> = rows.iter().map(|row| row.application_id).collect();
-    let applications = applications::by_ids(&mut tx, viewer, &applications).await?;
     let wanted: Vec<ReleaseId> = rows.iter().map(|row| row.release_id).collect();
     let wanted = stored::by_ids(&mut tx, viewer, &wanted).await?;
     let table = routes::of_node(&mut tx, &p.config, node).await?;
@@ -38,9 +36,8 @@ pub(super) async fn load(p: &Platform, node: NodeId) -> anyhow::Result<DesiredSt
 
     let mut desired = Vec::with_capacity(rows.len());
     for row in rows {
-        let application = applications.get(&row.application_id).context("an instance without its application")?;
         let release = wanted.get(&row.release_id).context("an instance without its release")?;
-        desired.push(instance(p, application, release, row)?);
+        desired.push(instance(p, release, row)?);
     }
     keep_images.extend(desired.iter().map(|instance| instance.image.clone()));
     keep_images.sort();
@@ -48,12 +45,7 @@ pub(super) async fn load(p: &Platform, node: NodeId) -> anyhow::Result<DesiredSt
     Ok(DesiredState { generation: generation.unsigned_abs(), instances: desired, routes: render(p, table).await?, keep_images })
 }
 
-fn instance(
-    p: &Platform,
-    application: &applications::Application,
-    release: &stored::Release,
-    row: instances::Instance,
-) -> anyhow::Result<DesiredInstance> {
+fn instance(p: &Platform, release: &stored::Release, row: instances::Instance) -> anyhow::Result<DesiredInstance> {
     let processes = releases::processes(release)?;
     let process =
         processes.iter().find(|process| process.name == row.process).context("an instance of a process that its release has not")?;
@@ -68,7 +60,7 @@ fn instance(
         process: row.process.clone(),
         image: release.image.clone(),
         command: releases::argv(&process.command),
-        env: Environment { application: &application.slug, release, process }.complete(frozen),
+        env: Environment { release, process }.complete(frozen),
         port: release.port.filter(|_| is_web),
         resources: Resources { cpu_millis: row.cpu_millis, memory_bytes: row.memory_bytes, storage_bytes: row.storage_bytes },
         health: release.health.clone(),

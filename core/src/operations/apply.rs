@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Context;
 use slipway_buildpack_wit::ProcessKind;
 use slipway_model::{
-    EnvKey, EventId, InstanceId, NodeId, ReleaseId, Secret, Viewer,
+    EventId, InstanceId, NodeId, ReleaseId, Viewer,
     state::{ApplicationStatus, DeploymentStatus, InstanceStatus, OperationKind, OperationStatus, StepStatus, VariableScope},
 };
 use slipway_protocol::{Outcome, SourceSpec, TaskFailure};
@@ -233,13 +233,8 @@ impl<'a> Work<'a> {
         let deployment = self.deployment.as_ref().context("a release belongs to a deployment")?;
         let (deployment_id, plan) = (deployment.id, situation::plan(deployment)?);
         let (port, health) = releases::port_and_health(&self.application, plan.as_ref(), &exposed_ports);
-        let processes = plan.map_or_else(releases::image_processes, |plan| plan.fragment.processes);
-        let mut values = std::collections::BTreeMap::new();
-        for (key, value) in std::mem::take(&mut self.answers.launch) {
-            if let Ok(key) = key.parse::<EnvKey>() {
-                values.insert(key, Secret::new(value));
-            }
-        }
+        let processes = releases::processes_of(plan, port);
+        let mut values = releases::told(&self.application, std::mem::take(&mut self.answers.launch));
         let application = &self.application;
         values.extend(specs::variables_of(&mut self.tx, self.p, application, VariableScope::Runtime).await.map_err(unreadable)?);
         let id = ReleaseId::new(&*self.p.clock);

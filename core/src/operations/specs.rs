@@ -125,7 +125,7 @@ pub(super) async fn start_release_process(work: &mut Work<'_>, release: &Release
     let spec = TaskSpec::Run(RunTask {
         image: release.image.clone(),
         command: releases::argv(&process.command).unwrap_or_default(),
-        env: Environment { application: &work.application.slug, release, process }.complete(environment),
+        env: Environment { release, process }.complete(environment),
         resources: Resources { cpu_millis: plan.cpu_millis, memory_bytes: plan.memory_bytes, storage_bytes: plan.storage_bytes },
         time_seconds: RELEASE_PROCESS_SECONDS,
     });
