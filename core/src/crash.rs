@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 /// The environment variable that names the place.
 pub const VARIABLE: &str = "SLIPWAY_CRASH_AT";
 
-/// Every place, in the order in which a first deployment passes them. `before` is before a step's commit, when nothing of it is
+/// Every place that each deployment passes, in order. `before` is before a step's commit, when nothing of it is
 /// stored; `after` is after the commit, before anybody was told.
 pub const POINTS: &[&str] = &[
     "deploy.before_request",
@@ -25,8 +25,6 @@ pub const POINTS: &[&str] = &[
     "plan.after_commit",
     "build.before_commit",
     "build.after_commit",
-    "release.before_commit",
-    "release.after_commit",
     "observed.before_commit",
     "observed.after_commit",
     "start.before_commit",
@@ -37,10 +35,16 @@ pub const POINTS: &[&str] = &[
     "swap.after_commit",
     "drain.before_commit",
     "drain.after_commit",
-    "fail.before_commit",
-    "fail.after_commit",
 ];
 
+/// Places that only some deployments pass: those with a release process, and those that fail.
+pub const BRANCH_POINTS: &[&str] = &["release.before_commit", "release.after_commit", "fail.before_commit", "fail.after_commit"];
+
+fn is_known(point: &str) -> bool {
+    POINTS.contains(&point) || BRANCH_POINTS.contains(&point)
+}
+
+/// Which place, if any, is armed in a control plane.
 #[derive(Debug, Clone, Default)]
 pub struct CrashPoints(Option<Armed>);
 
@@ -57,7 +61,7 @@ impl CrashPoints {
     pub fn from_environment() -> Self {
         let point = std::env::var(VARIABLE).ok().filter(|point| !point.is_empty());
         if let Some(point) = &point {
-            tracing::warn!(point, is_known = POINTS.contains(&point.as_str()), "this process will abort at that point");
+            tracing::warn!(point, is_known = is_known(point), "this process will abort at that point");
         }
         Self(point.map(|point| Armed { point, reached: None }))
     }
@@ -69,7 +73,7 @@ impl CrashPoints {
     }
 
     pub(crate) async fn reach(&self, point: &str) {
-        debug_assert!(POINTS.contains(&point), "{point} is not in the list of crash points");
+        debug_assert!(is_known(point), "{point} is not in the lists of crash points");
         let Some(armed) = self.0.as_ref().filter(|armed| armed.point == point) else { return };
         match &armed.reached {
             None => {

@@ -206,9 +206,14 @@ pub(super) async fn observed(pace: &mut Pace, p: &Platform, node: NodeId, seen: 
     for id in &changed {
         rules::refresh_status(&mut tx, p, *id).await?;
     }
-    p.crash.reach("observed.before_commit").await;
+    let is_news = !changed.is_empty();
+    if is_news {
+        p.crash.reach("observed.before_commit").await;
+    }
     tx.commit().await?;
-    p.crash.reach("observed.after_commit").await;
+    if is_news {
+        p.crash.reach("observed.after_commit").await;
+    }
     for instance in &news.instances {
         p.changes.publish(Some(instance.organization_id), Changed::Instance(instance.id));
         p.changes.publish(Some(instance.organization_id), Changed::Application(instance.application_id));
@@ -216,7 +221,7 @@ pub(super) async fn observed(pace: &mut Pace, p: &Platform, node: NodeId, seen: 
     if is_touched {
         p.fleet.nudge(node);
     }
-    if !changed.is_empty() {
+    if is_news {
         p.wake.wake();
     }
     Ok(())

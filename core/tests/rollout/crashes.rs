@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use slipway_core::{
-    crash::{CrashPoints, POINTS},
+    crash::{BRANCH_POINTS, CrashPoints, POINTS},
     deployments::request,
 };
 use slipway_model::state::{DeploymentStatus, InstanceStatus};
@@ -78,7 +78,7 @@ async fn killed_at(point: &str, database: TestDatabase, fails: bool) -> Deployme
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_moment_the_deployment_goes_on_and_goes_live() {
-    for point in POINTS.iter().filter(|point| !point.starts_with("fail.")) {
+    for point in POINTS.iter().chain(BRANCH_POINTS).filter(|point| !point.starts_with("fail.")) {
         let ended = killed_at(point, TestDatabase::sqlite().await, false).await;
         let expected = if *point == "deploy.before_request" { DeploymentStatus::Queued } else { DeploymentStatus::Live };
         assert_eq!(ended, expected, "{point}");
@@ -101,8 +101,9 @@ async fn a_failure_that_is_interrupted_is_still_a_failure() {
 
 #[test]
 fn every_crash_point_is_tested_by_its_own_name() {
-    let mut names = POINTS.to_vec();
+    let mut names = [POINTS, BRANCH_POINTS].concat();
+    let all = names.len();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), POINTS.len());
+    assert_eq!(names.len(), all);
 }
