@@ -122,7 +122,9 @@ pub(crate) fn application_status(
 pub(crate) async fn refresh_status(tx: &mut Tx, p: &Platform, id: ApplicationId) -> Result<()> {
     let viewer = &Viewer::Platform;
     let Some(application) = applications::find(tx, viewer, id).await? else { return Ok(()) };
-    let speaks = matches!(application.status, ApplicationStatus::Running | ApplicationStatus::Degraded | ApplicationStatus::Crashed);
+    // What is being stopped ends because that was wanted.
+    let speaks = !application.stopped
+        && matches!(application.status, ApplicationStatus::Running | ApplicationStatus::Degraded | ApplicationStatus::Crashed);
     let (true, Some(release)) = (speaks, application.current_release_id) else { return Ok(()) };
     let Some(release) = stored::find(tx, viewer, release).await? else { return Ok(()) };
     let coming = coming(tx, id).await?;

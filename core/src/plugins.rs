@@ -48,18 +48,26 @@ pub async fn synchronize(platform: &Platform) -> Result<()> {
         let row = plugins::discover(&mut tx, &new_row(platform, &plugin)).await?;
         plugin.set_enabled(row.enabled);
     }
+    // One that never worked is shown too, with its reason: otherwise nobody would know why it is not there.
+    for manifest in platform.plugins.incompatible().into_iter().filter_map(|broken| broken.manifest) {
+        plugins::discover(&mut tx, &row(platform, manifest.id, None)).await?;
+    }
     tx.commit().await?;
     Ok(())
 }
 
 fn new_row(platform: &Platform, plugin: &Plugin) -> PluginRow {
+    row(platform, plugin.id().to_owned(), plugin.library_sha256().parse().ok())
+}
+
+fn row(platform: &Platform, plugin_id: String, sha256: Option<Sha256Digest>) -> PluginRow {
     let now = platform.now();
     PluginRow {
         id: PluginRowId::new(&*platform.clock),
-        plugin_id: plugin.id().to_owned(),
-        enabled: plugin.is_enabled(),
+        plugin_id,
+        enabled: true,
         settings_ciphertext: None,
-        sha256: plugin.library_sha256().parse::<Sha256Digest>().ok(),
+        sha256,
         created_at: now,
         updated_at: now,
     }

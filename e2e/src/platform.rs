@@ -38,7 +38,6 @@ pub struct Deployed {
 impl Deployed {
     /// # Panics
     /// With everything that was said, when the deployment did not go live.
-    #[must_use]
     pub fn expect_live(self) -> Value {
         assert!(self.success, "the deployment failed:\n{}\n{:#}", self.progress, self.report);
         self.report
@@ -46,7 +45,6 @@ impl Deployed {
 
     /// # Panics
     /// When it went live after all.
-    #[must_use]
     pub fn expect_failure(self) -> Value {
         assert!(!self.success, "the deployment should have failed:\n{}\n{:#}", self.progress, self.report);
         self.report
@@ -280,9 +278,9 @@ impl Platform {
     /// # Errors
     /// With what does not hold.
     pub async fn check_invariants(&self) -> Result<()> {
-        let document = "{ applications(first: 100) { nodes { slug
-            instances(first: 100) { nodes { id status } }
-            deployments(first: 100) { nodes { number status } } } } }";
+        let document = "{ applications(first: 10) { nodes { slug
+            instances(first: 20) { nodes { id status } }
+            deployments(first: 20) { nodes { number status } } } } }";
         let data = self.query(document, json!({})).await?;
         let mut expected = Vec::new();
         for app in data["applications"]["nodes"].as_array().into_iter().flatten() {

@@ -16,7 +16,7 @@ fn server(version: usize) -> String {
 }
 
 async fn newest(platform: &Platform) -> Result<Value> {
-    let document = "{ application(slug: \"app\") { deployments(first: 1) { nodes { number status statusReason } } } }";
+    let document = "{ application(slug: \"shop\") { deployments(first: 1) { nodes { number status statusReason } } } }";
     Ok(platform.query(document, json!({})).await?["application"]["deployments"]["nodes"][0].clone())
 }
 
@@ -39,8 +39,8 @@ async fn ended(platform: &Platform, limit: Duration) -> Result<Value> {
 async fn a_core_that_is_killed_at_any_step_of_a_deployment_ends_it_after_its_restart_and_loses_no_visitor() -> Result<()> {
     let mut platform = Platform::start().await?;
     let app = write_app(&[("package.json", PACKAGE), ("server.js", &server(0))])?;
-    platform.deploy(app.path(), "app").await?.expect_live();
-    let load = Load::start(platform.ingress, &platform.host("app"), 2, Duration::from_millis(25));
+    platform.deploy(app.path(), "shop").await?.expect_live();
+    let load = Load::start(platform.ingress, &platform.host("shop"), 2, Duration::from_millis(25));
 
     for (index, point) in slipway_core::crash::POINTS.iter().enumerate() {
         eprintln!("crash at {point}");
@@ -48,7 +48,7 @@ async fn a_core_that_is_killed_at_any_step_of_a_deployment_ends_it_after_its_res
         platform.set_environment(&[(slipway_core::crash::VARIABLE, point)]);
         platform.launch().await?;
         fs::write(app.path().join("server.js"), server(index + 1))?;
-        let client = platform.deploy_unattended(app.path(), "app")?;
+        let client = platform.deploy_unattended(app.path(), "shop")?;
         platform.wait_for_end(Duration::from_secs(90)).await?;
         drop(client);
 
@@ -56,7 +56,7 @@ async fn a_core_that_is_killed_at_any_step_of_a_deployment_ends_it_after_its_res
         platform.launch().await?;
         let deployment = ended(&platform, Duration::from_secs(90)).await?;
         platform.settle(Duration::from_secs(60)).await?;
-        let answer = visit(platform.ingress, &platform.host("app"), "/").await?;
+        let answer = visit(platform.ingress, &platform.host("shop"), "/").await?;
         assert_eq!(answer.status, 200, "{point}: {answer:?} {deployment:#}");
     }
 
@@ -70,13 +70,13 @@ async fn a_core_that_is_killed_at_any_step_of_a_deployment_ends_it_after_its_res
 async fn a_kill_during_a_build_ends_it_after_the_restart_and_leaves_nothing_over() -> Result<()> {
     let mut platform = Platform::start().await?;
     let app = write_app(&[("package.json", PACKAGE), ("server.js", &server(0))])?;
-    platform.deploy(app.path(), "app").await?.expect_live();
+    platform.deploy(app.path(), "shop").await?.expect_live();
 
     let slow = r#"{ "name": "app", "version": "1.0.0", "private": true,
         "scripts": { "build": "node -e 'setTimeout(() => {}, 15000)'", "start": "node server.js" } }"#;
     fs::write(app.path().join("package.json"), slow)?;
     fs::write(app.path().join("server.js"), server(1))?;
-    let client = platform.deploy_unattended(app.path(), "app")?;
+    let client = platform.deploy_unattended(app.path(), "shop")?;
     let begin = Instant::now();
     while newest(&platform).await?["status"] != "BUILDING" {
         anyhow::ensure!(begin.elapsed() < Duration::from_secs(60), "the build did not begin");
@@ -85,12 +85,12 @@ async fn a_kill_during_a_build_ends_it_after_the_restart_and_leaves_nothing_over
     tokio::time::sleep(Duration::from_secs(4)).await;
     platform.kill()?;
     drop(client);
-    assert_eq!(visit(platform.ingress, &platform.host("app"), "/").await?.body, "v0\n", "the core's absence is not noticed");
+    assert_eq!(visit(platform.ingress, &platform.host("shop"), "/").await?.body, "v0\n", "the core's absence is not noticed");
 
     platform.launch().await?;
     let deployment = ended(&platform, Duration::from_secs(120)).await?;
     platform.settle(Duration::from_secs(60)).await?;
-    let answer = visit(platform.ingress, &platform.host("app"), "/").await?;
+    let answer = visit(platform.ingress, &platform.host("shop"), "/").await?;
     let expected = if deployment["status"] == "LIVE" { "v1\n" } else { "v0\n" };
     assert_eq!((answer.status, answer.body.as_str()), (200, expected), "{deployment:#}");
     Ok(())

@@ -22,23 +22,23 @@ fn code(report: &Value) -> &str {
 async fn a_failed_deployment_says_why_and_leaves_the_previous_one_serving() -> Result<()> {
     let platform = Platform::start().await?;
     let good = write_app(&[("package.json", &package(r#"{ "start": "node server.js" }"#)), ("server.js", SERVER)])?;
-    platform.deploy(good.path(), "app").await?.expect_live();
+    platform.deploy(good.path(), "shop").await?.expect_live();
     let serving = async || -> Result<()> {
-        let answer = visit(platform.ingress, &platform.host("app"), "/").await?;
+        let answer = visit(platform.ingress, &platform.host("shop"), "/").await?;
         assert_eq!((answer.status, answer.body.as_str()), (200, "good\n"));
         Ok(())
     };
     serving().await?;
 
     let unknown = write_app(&[("README.txt", "nothing to run")])?;
-    let report = platform.deploy(unknown.path(), "app").await?.expect_failure();
+    let report = platform.deploy(unknown.path(), "shop").await?.expect_failure();
     assert_eq!(code(&report), "NO_BUILDPACK", "{report:#}");
     assert!(report["failure"]["fix"].is_string(), "{report:#}");
     serving().await?;
 
     let failing = package(r#"{ "build": "node -e 'console.log(\"half way\"); process.exit(7)'", "start": "node server.js" }"#);
     let failing = write_app(&[("package.json", &failing), ("server.js", SERVER)])?;
-    let deployed = platform.deploy(failing.path(), "app").await?;
+    let deployed = platform.deploy(failing.path(), "shop").await?;
     assert!(deployed.progress.contains("half way"), "the build's output is shown: {}", deployed.progress);
     let report = deployed.expect_failure();
     assert_eq!(code(&report), "BUILD_COMMAND_FAILED", "{report:#}");
@@ -47,13 +47,13 @@ async fn a_failed_deployment_says_why_and_leaves_the_previous_one_serving() -> R
 
     let exits = "console.log('no configuration'); process.exit(3)";
     let exits = write_app(&[("package.json", &package(r#"{ "start": "node server.js" }"#)), ("server.js", exits)])?;
-    let report = platform.deploy(exits.path(), "app").await?.expect_failure();
+    let report = platform.deploy(exits.path(), "shop").await?.expect_failure();
     assert!(report["failure"]["lastLines"].to_string().contains("no configuration"), "{report:#}");
     assert_eq!(report["failure"]["exitCode"], 3, "{report:#}");
     serving().await?;
 
     let broken = write_app(&[("package.json", "{ \"name\": "), ("server.js", SERVER)])?;
-    let report = platform.deploy(broken.path(), "app").await?.expect_failure();
+    let report = platform.deploy(broken.path(), "shop").await?.expect_failure();
     assert_eq!(report["failure"]["file"], "package.json", "{report:#}");
     serving().await?;
 

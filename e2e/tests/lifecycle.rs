@@ -20,62 +20,68 @@ require("http").createServer((_, response) => response.end(`v{version} ${{os.hos
 }
 
 async fn status(platform: &Platform) -> Result<Value> {
-    let document = "{ application(slug: \"app\") { status url deployments(first: 10) { nodes { number status trigger } } } }";
+    let document = "{ application(slug: \"shop\") { status url deployments(first: 10) { nodes { number status trigger } } } }";
     Ok(platform.query(document, serde_json::json!({})).await?["application"].clone())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_is_scaled_configured_rolled_back_stopped_started_and_deleted() -> Result<()> {
     let platform = Platform::start().await?;
-    let host = platform.host("app");
+    let host = platform.host("shop");
     let limit = Duration::from_secs(60);
     let app = write_app(&[("package.json", PACKAGE), ("server.js", &server(1))])?;
-    platform.deploy(app.path(), "app").await?.expect_live();
+    platform.deploy(app.path(), "shop").await?.expect_live();
 
     // R17: two instances, both asked.
-    platform.slipway_json(&["scale", "app", "2"])?;
+    platform.slipway_json(&["scale", "shop", "2"])?;
     let first = visit(platform.ingress, &host, "/").await?.body;
     visit_until(platform.ingress, &host, limit, |answer| answer.status == 200 && answer.body != first).await?;
     platform.settle(limit).await?;
     assert_eq!(containers(&platform.node().await?)?.len(), 2);
 
     // R9: a variable takes effect with the next deployment, and its value is nowhere to be read.
-    platform.slipway_json(&["env", "set", "app", "GREETING=s3cr3t-canary"])?;
-    let listed = platform.slipway_json(&["env", "list", "app"])?;
+    platform.slipway_json(&["env", "set", "shop", "GREETING=s3cr3t-canary"])?;
+    let listed = platform.slipway_json(&["env", "list", "shop"])?;
     assert_eq!(listed[0]["key"], "GREETING");
     assert!(!listed.to_string().contains("s3cr3t-canary"), "{listed:#}");
     std::fs::write(app.path().join("server.js"), server(2))?;
-    platform.deploy(app.path(), "app").await?.expect_live();
+    platform.deploy(app.path(), "shop").await?.expect_live();
     visit_until(platform.ingress, &host, limit, |answer| answer.body.starts_with("v2") && answer.body.contains("s3cr3t-canary")).await?;
     assert!(!platform.log().contains("s3cr3t-canary"), "a secret stands in the log");
 
     // R8.5
-    let logs = platform.slipway(&["logs", "app", "--tail", "20"])?;
+    let logs = platform.slipway(&["logs", "shop", "--tail", "20"])?;
     let logs = String::from_utf8_lossy(&logs.stdout).into_owned();
     assert!(logs.contains("listening, version 2"), "{logs}");
 
     // Back to the first release, configuration included, without a build.
-    platform.slipway_json(&["rollback", "app"])?;
+    platform.slipway_json(&["rollback", "shop"])?;
     visit_until(platform.ingress, &host, limit, |answer| answer.body.starts_with("v1") && answer.body.trim_end().ends_with('-')).await?;
 
     // R12: a restart loses nobody.
     let load = Load::start(platform.ingress, &host, 2, Duration::from_millis(20));
-    platform.slipway_json(&["restart", "app"])?;
+    platform.slipway_json(&["restart", "shop"])?;
     tokio::time::sleep(Duration::from_secs(8)).await;
     let report = load.stop().await;
     assert_eq!(report.failed(), 0, "{report:?}");
     assert!(report.bodies.len() >= 3, "old and new instances answered: {:?}", report.bodies);
 
-    platform.slipway_json(&["stop", "app"])?;
+    platform.slipway_json(&["stop", "shop"])?;
     visit_until(platform.ingress, &host, limit, |answer| answer.status != 200).await?;
     platform.settle(limit).await?;
+    for _ in 0..100 {
+        if status(&platform).await?["status"] == "STOPPED" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     assert_eq!(status(&platform).await?["status"], "STOPPED");
     assert!(containers(&platform.node().await?)?.iter().all(|container| !container.running));
 
-    platform.slipway_json(&["start", "app"])?;
+    platform.slipway_json(&["start", "shop"])?;
     visit_until(platform.ingress, &host, limit, |answer| answer.status == 200).await?;
 
-    platform.slipway_json(&["apps", "delete", "app", "--confirm", "app"])?;
+    platform.slipway_json(&["apps", "delete", "shop", "--confirm", "shop"])?;
     visit_until(platform.ingress, &host, limit, |answer| answer.status == 404).await?;
     platform.settle(limit).await?;
     assert!(containers(&platform.node().await?)?.is_empty(), "nothing is left of a deleted application");
@@ -90,8 +96,8 @@ require("http").createServer((request, response) => { if (request.url === "/die"
   .listen(process.env.PORT, "0.0.0.0");
 "#;
     let app = write_app(&[("package.json", PACKAGE), ("server.js", crashing)])?;
-    platform.deploy(app.path(), "app").await?.expect_live();
-    let host = platform.host("app");
+    platform.deploy(app.path(), "shop").await?.expect_live();
+    let host = platform.host("shop");
 
     // Each crash is mended, three times in five minutes; then the application is crashed (R12).
     for _ in 0..60 {
@@ -105,7 +111,7 @@ require("http").createServer((request, response) => { if (request.url === "/die"
 
     // A new deployment mends it.
     let healthy = write_app(&[("package.json", PACKAGE), ("server.js", &server(3))])?;
-    platform.deploy(healthy.path(), "app").await?.expect_live();
+    platform.deploy(healthy.path(), "shop").await?.expect_live();
     visit_until(platform.ingress, &host, Duration::from_secs(20), |answer| answer.body.starts_with("v3")).await?;
     Ok(())
 }

@@ -19,18 +19,18 @@ fn shipped_plugins() -> std::path::PathBuf {
 async fn a_disabled_runtime_is_not_offered_and_an_app_that_needs_it_is_refused_with_that_reason() -> Result<()> {
     let platform = Platform::start().await?;
     let app = write_app(&[("package.json", PACKAGE), ("server.js", SERVER)])?;
-    platform.deploy(app.path(), "app").await?.expect_live();
+    platform.deploy(app.path(), "shop").await?.expect_live();
 
     platform.slipway_json(&["plugin", "disable", "runtime-node"])?;
     let offered = platform.query("{ runtimes(first: 100) { nodes { kind } } }", serde_json::json!({})).await?;
     assert!(!offered.to_string().contains("\"node\""), "{offered:#}");
-    let report = platform.deploy(app.path(), "app").await?.expect_failure();
+    let report = platform.deploy(app.path(), "shop").await?.expect_failure();
     let said = report.to_string().to_lowercase();
     assert!(said.contains("node") && said.contains("disabled"), "the reason is given: {report:#}");
-    assert_eq!(visit(platform.ingress, &platform.host("app"), "/").await?.body, "ok\n", "what runs goes on");
+    assert_eq!(visit(platform.ingress, &platform.host("shop"), "/").await?.body, "ok\n", "what runs goes on");
 
     platform.slipway_json(&["plugin", "enable", "runtime-node"])?;
-    platform.deploy(app.path(), "app").await?.expect_live();
+    platform.deploy(app.path(), "shop").await?.expect_live();
     Ok(())
 }
 
@@ -52,6 +52,6 @@ async fn a_library_that_is_none_is_left_out_with_its_reason_and_the_rest_works()
     assert!(broken.is_some_and(|plugin| plugin["statusReason"].is_string()), "{listed:#}");
 
     let app = write_app(&[("package.json", PACKAGE), ("server.js", SERVER)])?;
-    platform.deploy(app.path(), "app").await?.expect_live();
+    platform.deploy(app.path(), "shop").await?.expect_live();
     Ok(())
 }

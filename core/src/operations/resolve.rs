@@ -23,6 +23,8 @@ use super::{
 };
 use crate::{Platform, rollout::Step};
 
+/// The code by which an agent says that no buildpack fits.
+const NO_BUILDPACK: &str = "NO_BUILDPACK";
 pub const RUNTIME_DISABLED: &str = "RUNTIME_DISABLED";
 
 /// What plugins said, for the step that needs it.
@@ -78,6 +80,21 @@ fn disabled(runtime: &str) -> TaskFailure {
         .fix("Ask the administrator to enable it, or choose another runtime.")
 }
 
+/// The ids of the runtime plugins that are switched off, where there are any.
+fn disabled_among(p: &Platform) -> Option<String> {
+    let plugins = p.plugins.plugins();
+    let off = plugins.iter().filter(|plugin| plugin.kind() == Kind::Runtime && !plugin.is_enabled());
+    let ids: Vec<&str> = off.map(|plugin| plugin.id()).collect();
+    (!ids.is_empty()).then(|| ids.join(", "))
+}
+
+/// No enabled buildpack knows the source; one of the others might.
+fn not_by_the_enabled(failure: TaskFailure, disabled: &str) -> TaskFailure {
+    let message = format!("{}; disabled on this platform: {disabled}", failure.message);
+    TaskFailure { code: RUNTIME_DISABLED.to_owned(), message, ..failure }
+        .fix(format!("Ask the administrator to enable what you need of: {disabled}."))
+}
+
 async fn ask_buildpacks(p: &Platform, id: ApplicationId, answers: &mut Answers) -> Asked {
     let application = application(p, id).await?;
     for plugin in p.plugins.of_kind(Kind::Runtime) {
@@ -104,7 +121,13 @@ async fn ask_lock(p: &Platform, id: ApplicationId, payload: &Payload, answers: &
     let Some(task) = payload.task else { return Ok(Ok(())) };
     let mut tx = p.db.read().await?;
     let Some(task) = tasks::find(&mut tx, task).await? else { return Ok(Ok(())) };
-    let Some(Outcome::Planned { plan, commit, commit_message }) = situation::outcome(&task)? else { return Ok(Ok(())) };
+    let (plan, commit, commit_message) = match situation::outcome(&task)? {
+        Some(Outcome::Planned { plan, commit, commit_message }) => (plan, commit, commit_message),
+        Some(Outcome::Failed(failure)) if failure.code == NO_BUILDPACK => {
+            return Ok(disabled_among(p).map_or(Ok(()), |disabled| Err(not_by_the_enabled(failure, &disabled))));
+        }
+        _ => return Ok(Ok(())),
+    };
     let application = applications::find(&mut tx, &Viewer::Platform, id).await?.context("the application is gone")?;
     let tariff = plans::find(&mut tx, application.plan_id).await?.context("the application's plan")?;
     drop(tx);
