@@ -78,10 +78,8 @@ pub async fn of_application(tx: &mut Tx, viewer: &Viewer, application: Applicati
 
 /// Those that should run or do, newest first.
 pub async fn current_of(tx: &mut Tx, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Instance>, StoreError> {
-    let sql = sql!(
-        "SELECT * FROM instances WHERE application_id = $1 AND (desired OR status NOT IN ('stopped', 'exited', 'lost'))",
-        application
-    );
+    let sql =
+        sql!("SELECT * FROM instances WHERE application_id = $1 AND (desired OR status NOT IN ('stopped', 'exited', 'lost'))", application);
     tx.fetch_slice(sql.within("organization_id", viewer), page, Order::NewestFirst).await
 }
 

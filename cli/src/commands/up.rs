@@ -54,6 +54,7 @@ impl Up {
 /// A token for this machine itself, good for one minute.
 async fn invite(core: &Core) -> Result<Secret> {
     let platform = core.platform();
-    let region = regions::by_slug(platform, seed::REGION).await?.context("the first region has been removed: enroll this machine by hand")?;
+    let region =
+        regions::by_slug(platform, seed::REGION).await?.context("the first region has been removed: enroll this machine by hand")?;
     Ok(nodes::enrollment_token_create(platform, &Viewer::Platform, region.id, None, 60).await?.token)
 }
