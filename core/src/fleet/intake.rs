@@ -118,10 +118,10 @@ impl Pace {
     }
 }
 
-/// At 90 % of anything a node is degraded (R4.4), and so it is without its engine.
+/// At 90 % of its memory or storage a node is degraded (R4.4), and so it is without its engine. A busy processor is not: a single
+/// build keeps it busy, and what is slow for a while does not fail. Placement only prefers others to it.
 fn condition(heartbeat: &Heartbeat) -> NodeStatus {
-    let is_full = heartbeat.cpu_percent >= placement::FULL_PERCENT
-        || placement::is_full(heartbeat.memory_used_bytes, heartbeat.memory_total_bytes)
+    let is_full = placement::is_full(heartbeat.memory_used_bytes, heartbeat.memory_total_bytes)
         || placement::is_full(heartbeat.storage_used_bytes, heartbeat.storage_total_bytes);
     if is_full || !heartbeat.docker_healthy { NodeStatus::Degraded } else { NodeStatus::Online }
 }
@@ -133,7 +133,7 @@ fn alert(before: &Node, status: NodeStatus, heartbeat: &Heartbeat) -> Option<Str
     let name = &before.name;
     Some(match status {
         NodeStatus::Degraded if !heartbeat.docker_healthy => format!("The Docker engine of node {name} does not answer."),
-        NodeStatus::Degraded => format!("Node {name} is at {} % of its capacity or more.", placement::FULL_PERCENT),
+        NodeStatus::Degraded => format!("Node {name} is at {} % of its memory or storage or more.", placement::FULL_PERCENT),
         _ => format!("Node {name} is {status}."),
     })
 }
