@@ -1,20 +1,28 @@
 //! Deployments: asking for one, calling one off, and going back to an earlier one.
 
-use serde::{Deserialize, Serialize};
+mod cancel;
+mod read;
+mod source;
+
 use slipway_model::{
-    ApplicationId, DeploymentId, ImageRef, ImageSource, OrganizationId, ReleaseId, Role, Sha256Digest, Source, UploadId, Viewer,
+    ApplicationId, DeploymentId, OrganizationId, ReleaseId, Role, Sha256Digest, Viewer,
     state::{ApplicationStatus, DeploymentStatus, DeploymentTrigger, OperationKind, OperationStatus},
 };
 use slipway_protocol::{SourceSpec, TaskFailure};
 use slipway_store::{
-    Page, Slice, Tx,
+    Tx,
     applications::{self, Application},
-    build_logs::{self, BuildLogLine},
-    deployments::{self, Deployment, DeploymentStep},
+    deployments::{self, Deployment},
     idempotency::{self, Request, Seen},
-    instances::{self, Instance},
-    operations as queue, releases as stored, uploads,
+    operations::{self as queue, Operation},
+    releases as stored,
 };
+
+pub(crate) use cancel::abandon_all;
+pub use cancel::cancel;
+pub use read::{build_log, build_log_length, can_cancel, can_rollback, failure, find, instances, last_lines, list, steps};
+pub use source::{DeploySource, DeploymentSource};
+use source::{read_source, source};
 
 use crate::{
     Platform,
@@ -26,30 +34,9 @@ use crate::{
     rollout,
 };
 
-use queue::Operation;
-
 /// The runtime that stands for Dockerfiles and ready images: switched off, neither is taken (R2.4).
 const IMAGE_RUNTIME: &str = "docker";
 const LONGEST_KEY: usize = 200;
-/// Of the lines that are shown beside a failure.
-const LAST_LINES: usize = 50;
-
-/// What a deployment deploys, as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum DeploymentSource {
-    Code(SourceSpec),
-    Image(ImageSource),
-}
-
-/// What is to be deployed, where that is not the application's own source as it is now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeploySource {
-    Upload(UploadId),
-    /// A full commit id of the application's repository.
-    Commit(String),
-    Image(ImageRef),
-}
 
 #[derive(Debug, Clone)]
 pub struct DeployRequest {
@@ -163,68 +150,6 @@ pub async fn rollback(p: &Platform, viewer: &Viewer, id: DeploymentId, key: Opti
     };
     let commit = (earlier.commit_sha.clone(), earlier.commit_message.clone());
     start_at(p, tx, viewer, &application, new, commit).await
-}
-
-/// Calls a deployment off, and takes away what it has brought. Once the route is being switched it is too late.
-///
-/// # Errors
-/// It has ended, or its switch has begun.
-pub async fn cancel(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<Deployment> {
-    let mut tx = p.db.begin().await?;
-    let seen = visible(&mut tx, viewer, id).await?;
-    let application = editable(&mut tx, viewer, seen.application_id, "id").await?;
-    let operation = queue::of_deployment(&mut tx, &Viewer::Platform, id).await?;
-    let failure = TaskFailure::new(rollout::CANCELED, "The deployment was canceled.");
-    let operation = operation.filter(|operation| !operation.status.is_terminal());
-    let Some(operation) = operation else { return Err(too_late(&seen).into()) };
-    // From here on its worker writes nothing more.
-    let is_ended = queue::end(&mut tx, operation.id, OperationStatus::Canceled, Some(&failure.message), p.now()).await?;
-    let now = visible(&mut tx, viewer, id).await?;
-    if !is_ended || !can_cancel(&now) {
-        return Err(too_late(&now).into());
-    }
-    let operation = queue::find(&mut tx, &Viewer::Platform, operation.id).await?.ok_or(Error::NotFound)?;
-    let (mut tx, nodes) = operations::abandon(p, tx, operation, application, DeploymentStatus::Canceled, &failure).await?;
-    let canceled = visible(&mut tx, viewer, id).await?;
-    tx.commit().await?;
-    tell(p, canceled.organization_id, canceled.application_id, Some(id), &nodes);
-    Ok(canceled)
-}
-
-fn too_late(deployment: &Deployment) -> UserError {
-    match deployment.status {
-        DeploymentStatus::Swapping => {
-            UserError::invalid_state("Visitors are being switched to it at this moment. Roll back once it is live.")
-        }
-        status => UserError::invalid_state(format!("The deployment has ended already: it is {status}.")),
-    }
-}
-
-/// Ends every change of an application that is under way or waits, as before it is deleted. Gives the nodes to nudge.
-pub(crate) async fn abandon_all(
-    p: &Platform,
-    mut tx: Tx,
-    application: &Application,
-    failure: &TaskFailure,
-) -> Result<(Tx, Vec<slipway_model::NodeId>)> {
-    let mut touched = Vec::new();
-    for operation in queue::unfinished_of(&mut tx, application.id).await? {
-        if !queue::end(&mut tx, operation.id, OperationStatus::Canceled, Some(&failure.message), p.now()).await? {
-            continue;
-        }
-        let operation = queue::find(&mut tx, &Viewer::Platform, operation.id).await?.ok_or(Error::NotFound)?;
-        let settled = match operation.deployment_id {
-            Some(id) => deployments::find(&mut tx, &Viewer::Platform, id).await?.is_some_and(|deployment| deployment.status.is_terminal()),
-            None => false,
-        };
-        if settled {
-            continue;
-        }
-        let (back, nodes) = operations::abandon(p, tx, operation, application.clone(), DeploymentStatus::Canceled, failure).await?;
-        tx = back;
-        touched.extend(nodes);
-    }
-    Ok((tx, touched))
 }
 
 struct New {
@@ -379,160 +304,4 @@ async fn repeated(
             Ok(Some((deployment, operation)))
         }
     }
-}
-
-/// What a request means, with the application's own source where it says nothing.
-async fn source(
-    tx: &mut Tx,
-    p: &Platform,
-    viewer: &Viewer,
-    application: &Application,
-    asked: Option<DeploySource>,
-) -> Result<DeploymentSource> {
-    match (asked, &application.source) {
-        (Some(DeploySource::Upload(id)), _) => uploaded(tx, p, viewer, application, id).await,
-        (Some(DeploySource::Commit(commit)), Some(Source::Git(git))) => {
-            let is_commit = matches!(commit.len(), 40 | 64) && commit.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-            if !is_commit {
-                return Err(UserError::invalid("source.commitSha", "Give the full commit id: 40 lower-case hexadecimal characters.").into());
-            }
-            Ok(DeploymentSource::Code(SourceSpec::Git {
-                url: git.repository_url.clone(),
-                branch: git.branch.clone(),
-                commit: Some(commit),
-            }))
-        }
-        (Some(DeploySource::Commit(_)), _) => {
-            Err(UserError::invalid("source.commitSha", "The application's source is no Git repository.").into())
-        }
-        (Some(DeploySource::Image(image)), None | Some(Source::Image(_))) => Ok(DeploymentSource::Image(ImageSource { image })),
-        (Some(DeploySource::Image(_)), _) => Err(UserError::invalid("source.image", "The application's source is no image.").into()),
-        (None, Some(Source::Git(git))) => {
-            Ok(DeploymentSource::Code(SourceSpec::Git { url: git.repository_url.clone(), branch: git.branch.clone(), commit: None }))
-        }
-        (None, Some(Source::Image(source))) => Ok(DeploymentSource::Image(source.clone())),
-        (None, None | Some(Source::Upload)) => {
-            let message = "Upload an archive first, and deploy it by the id of its upload.";
-            Err(UserError::new(UserErrorCode::Required, "source.uploadId", message).into())
-        }
-    }
-}
-
-async fn uploaded(tx: &mut Tx, p: &Platform, viewer: &Viewer, application: &Application, id: UploadId) -> Result<DeploymentSource> {
-    let missing = || UserError::not_found("source.uploadId", "upload");
-    let upload = uploads::find(tx, viewer, id).await?.filter(|upload| upload.application_id == application.id).ok_or_else(missing)?;
-    let (Some(sha256), Some(size), Some(_)) = (upload.sha256, upload.size_bytes, upload.received_at) else {
-        return Err(UserError::new(
-            UserErrorCode::InvalidState,
-            "source.uploadId",
-            "The archive has not arrived yet. Send it to the upload's URL first.",
-        )
-        .into());
-    };
-    if uploads::consume(tx, viewer, id, p.now()).await?.is_none() {
-        let message = "This upload was deployed before, or has expired. Upload the archive again.";
-        return Err(UserError::new(UserErrorCode::InvalidState, "source.uploadId", message).into());
-    }
-    Ok(DeploymentSource::Code(SourceSpec::Upload { sha256, size_bytes: size.unsigned_abs() }))
-}
-
-fn read_source(deployment: &Deployment) -> Result<DeploymentSource> {
-    serde_json::from_value(deployment.source.clone())
-        .map_err(|error| Error::internal(anyhow::Error::from(error).context("a deployment's source")))
-}
-
-/// Why it failed.
-#[must_use]
-pub fn failure(deployment: &Deployment) -> Option<TaskFailure> {
-    deployment.failure.clone().and_then(|failure| serde_json::from_value(failure).ok())
-}
-
-/// Whether it was live once.
-#[must_use]
-pub fn can_rollback(deployment: &Deployment) -> bool {
-    deployment.release_id.is_some() && matches!(deployment.status, DeploymentStatus::Live | DeploymentStatus::Superseded)
-}
-
-/// Whether it can still be called off.
-#[must_use]
-pub fn can_cancel(deployment: &Deployment) -> bool {
-    deployment.status.may_become(DeploymentStatus::Canceled)
-}
-
-/// # Errors
-/// Those of the database.
-pub async fn find(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<Option<Deployment>> {
-    Ok(deployments::find(&mut p.db.read().await?, viewer, id).await?)
-}
-
-/// Newest first.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list(
-    p: &Platform,
-    viewer: &Viewer,
-    application: ApplicationId,
-    status: Option<Vec<DeploymentStatus>>,
-    page: &Page,
-) -> Result<Slice<Deployment>> {
-    Ok(deployments::of_application(&mut p.db.read().await?, viewer, application, status.as_deref(), page).await?)
-}
-
-/// In the order in which they are done.
-///
-/// # Errors
-/// Those of the database.
-pub async fn steps(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<Vec<DeploymentStep>> {
-    Ok(deployments::steps(&mut p.db.read().await?, viewer, id).await?)
-}
-
-/// The instances that it brought, by process and index.
-///
-/// # Errors
-/// Those of the database.
-pub async fn instances(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<Vec<Instance>> {
-    let mut rows = instances::of_deployment(&mut p.db.read().await?, viewer, id, &Page::first(Page::MOST)).await?.items;
-    rows.sort_by(|a, b| (&a.process, a.instance_index, a.id).cmp(&(&b.process, b.instance_index, b.id)));
-    Ok(rows)
-}
-
-/// The end of what a failed deployment wrote: of the instance that failed, else of its build log.
-///
-/// # Errors
-/// Those of the database.
-pub async fn last_lines(p: &Platform, viewer: &Viewer, deployment: &Deployment) -> Result<Vec<String>> {
-    let rows = instances(p, viewer, deployment.id).await?;
-    let of_instance = rows.into_iter().filter_map(|row| row.last_lines).find(|lines| !lines.is_empty());
-    let mut lines = match of_instance {
-        Some(lines) => lines,
-        None => {
-            let mut tx = p.db.read().await?;
-            let last = build_logs::last_number(&mut tx, deployment.id).await?;
-            let from = last.saturating_sub(LAST_LINES as i64).max(0);
-            build_logs::after(&mut tx, viewer, deployment.id, from, LAST_LINES as i64).await?.into_iter().map(|line| line.message).collect()
-        }
-    };
-    let skipped = lines.len().saturating_sub(LAST_LINES);
-    Ok(lines.split_off(skipped))
-}
-
-/// Lines of the build log after number `after`, at most `most`, in order. A reader resumes with the last number it has seen.
-///
-/// # Errors
-/// Those of the database.
-pub async fn build_log(p: &Platform, viewer: &Viewer, id: DeploymentId, after: i64, most: i64) -> Result<Vec<BuildLogLine>> {
-    Ok(build_logs::after(&mut p.db.read().await?, viewer, id, after, most).await?)
-}
-
-/// The number of the build log's last line; 0: there is none.
-///
-/// # Errors
-/// Those of the database.
-pub async fn build_log_length(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<i64> {
-    let mut tx = p.db.read().await?;
-    if deployments::find(&mut tx, viewer, id).await?.is_none() {
-        return Ok(0);
-    }
-    Ok(build_logs::last_number(&mut tx, id).await?)
 }

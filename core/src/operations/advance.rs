@@ -5,9 +5,9 @@ use slipway_protocol::TaskFailure;
 use slipway_store::operations::Operation;
 
 use super::{
-    apply::{Halt, Work},
-    payload::Payload,
+    payload::{Origin, Payload},
     resolve, situation,
+    work::{Halt, Work},
 };
 use crate::{
     Platform,
@@ -41,7 +41,7 @@ pub async fn advance(p: &Platform, operation: &Operation) -> Advanced {
 
 async fn attempt(p: &Platform, operation: &Operation) -> anyhow::Result<Advanced> {
     let answers = resolve::ask(p, operation, &Payload::from_json(&operation.payload)?).await?;
-    let refusal = answers.refusal.clone();
+    let (refusal, is_about_end) = (answers.refusal.clone(), answers.is_about_end);
     let Some(mut work) = Work::hold(p, operation, answers).await? else { return Ok(Advanced::Lost) };
     if !work.payload.begun {
         // The time that it waited for its turn is not its own.
@@ -50,6 +50,15 @@ async fn attempt(p: &Platform, operation: &Operation) -> anyhow::Result<Advanced
         work.operation.deadline = work.operation.deadline.max(p.now() + super::time_limit(operation.kind));
     }
     let situation = situation::read(&mut work).await?;
+    let asks = work.payload.origin == Origin::Source && matches!(work.step(), Step::Plan | Step::Build);
+    if asks && !is_about_end && situation.task.as_ref().is_some_and(|task| task.status.is_terminal()) {
+        // It ended between the question to the plugins and this transaction: they are asked again.
+        work.operation.next_run_at = situation.now;
+        save(&mut work).await?;
+        work.tx.commit().await?;
+        p.wake.wake();
+        return Ok(Advanced::Waits);
+    }
     let next = match refusal {
         Some(failure) => Next::Fail(failure, rollout::undo(&situation)),
         None => rollout::next(&situation),

@@ -10,8 +10,8 @@ use slipway_store::{
 };
 
 use super::{
-    apply::{Halt, Work},
     payload::Origin,
+    work::{Halt, Work},
 };
 use crate::{
     placement::{self, Candidate, Demand},

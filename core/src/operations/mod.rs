@@ -7,10 +7,13 @@
 mod advance;
 mod apply;
 mod choose;
+mod ends;
 mod payload;
+mod produce;
 mod resolve;
 mod situation;
 mod specs;
+mod work;
 mod worker;
 
 use chrono::TimeDelta;
@@ -24,7 +27,7 @@ use slipway_store::{
 };
 
 pub use advance::{Advanced, advance};
-pub(crate) use apply::abandon;
+pub(crate) use ends::abandon;
 pub(crate) use payload::{Origin, Payload};
 pub(crate) use specs::open_task;
 pub(crate) use worker::run;

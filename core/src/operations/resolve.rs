@@ -36,6 +36,8 @@ pub(super) struct Answers {
     pub launch: Vec<(String, String)>,
     /// The change cannot go on.
     pub refusal: Option<TaskFailure>,
+    /// The task that the step waits for had ended when plugins were asked. One that ends later is asked about again.
+    pub is_about_end: bool,
 }
 
 #[derive(Debug)]
@@ -58,6 +60,7 @@ pub(super) async fn ask(p: &Platform, operation: &Operation, payload: &Payload) 
         return Ok(answers);
     }
     let (Some(application), Some(deployment)) = (operation.application_id, operation.deployment_id) else { return Ok(answers) };
+    answers.is_about_end = has_ended(p, payload).await?;
     let asked = match operation.step.as_deref().map_or(Step::Begin, Step::named) {
         Step::Begin => ask_buildpacks(p, application, &mut answers).await,
         Step::Plan => ask_lock(p, application, payload, &mut answers).await,
@@ -66,6 +69,11 @@ pub(super) async fn ask(p: &Platform, operation: &Operation, payload: &Payload) 
     };
     answers.refusal = asked?.err();
     Ok(answers)
+}
+
+async fn has_ended(p: &Platform, payload: &Payload) -> anyhow::Result<bool> {
+    let Some(task) = payload.task else { return Ok(false) };
+    Ok(tasks::find(&mut p.db.read().await?, task).await?.is_some_and(|task| task.status.is_terminal()))
 }
 
 /// Outer: may be better the next time. Inner: for the customer.

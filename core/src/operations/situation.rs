@@ -9,7 +9,7 @@ use slipway_model::{InstanceId, ReleaseId, Viewer, state::OperationKind};
 use slipway_protocol::Outcome;
 use slipway_store::{deployments, instances, nodes, releases as stored, routes as observed, tasks};
 
-use super::{apply::Work, choose, payload::Origin};
+use super::{choose, payload::Origin, work::Work};
 use crate::{
     releases,
     rollout::{self, Instance, Route, Situation, Step},

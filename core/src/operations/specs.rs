@@ -12,7 +12,7 @@ use slipway_model::{
 use slipway_protocol::{BuildLimits, BuildTask, BuildpackRef, PlanTask, PullTask, RunTask, Task, TaskSpec};
 use slipway_store::{Location, Tx, applications::Application, plans, releases::Release, tasks, variables};
 
-use super::apply::Work;
+use super::work::Work;
 use crate::{
     Platform,
     deployments::DeploymentSource,

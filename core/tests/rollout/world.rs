@@ -179,9 +179,17 @@ impl World {
             if let Some(seen) = look().await {
                 return seen;
             }
-            assert!(std::time::Instant::now() < until, "not within {PATIENCE:?}: {what}");
+            if std::time::Instant::now() >= until {
+                panic!("not within {PATIENCE:?}: {what}; it is {:?} with {:#?}", self.clock.now(), self.unfinished().await);
+            }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    async fn unfinished(&self) -> Vec<Operation> {
+        let mut tx = self.database.db.read().await.unwrap();
+        let statuses = [OperationStatus::Queued, OperationStatus::Running];
+        slipway_store::operations::list(&mut tx, EVERYBODY, Some(&statuses), &Page::first(10)).await.unwrap().items
     }
 
     pub async fn deployment(&self, id: DeploymentId) -> Deployment {
@@ -202,7 +210,13 @@ impl World {
             }
         };
         let Ok(reached) = tokio::time::timeout(PATIENCE, reached).await else {
-            panic!("not within {PATIENCE:?}: {status}; it is {last:#?}");
+            let last = last.map(|deployment| (deployment.status, deployment.application_id));
+            let instances = match last {
+                Some((_, application)) => self.instances(application).await,
+                None => vec![],
+            };
+            let nodes = slipway_store::nodes::all(&mut self.database.db.read().await.unwrap()).await.unwrap();
+            panic!("not within {PATIENCE:?}: {status}; it is {last:?} with {:#?}, {instances:#?}, {nodes:#?}", self.unfinished().await);
         };
         assert_eq!(reached.status, status, "{:?}", reached.failure);
         reached
