@@ -37,7 +37,17 @@ prepare() {
 # is_free HOST:PORT
 is_free() { ! (exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null; }
 
-ready() { curl -sf --noproxy '*' --max-time 3 "http://$demo_listen/readyz" >/dev/null 2>&1; }
+# as_administrator COMMAND...: the client, with the administrator's token.
+as_administrator() {
+    SLIPWAY_TOKEN=$(cat "$demo_data/admin.token") SLIPWAY_URL="http://$demo_listen" \
+        NO_PROXY="localhost,127.0.0.1" no_proxy="localhost,127.0.0.1" "$checkout/dist/slipway" "$@"
+}
+
+# ready: the API answers, and this machine has reported for work: until then no region has room for an application.
+ready() {
+    curl -sf --noproxy '*' --max-time 3 "http://$demo_listen/readyz" >/dev/null 2>&1 &&
+        as_administrator node list --json 2>/dev/null | grep -q '"status": "ONLINE"'
+}
 
 start_platform() {
     local from pid deadline address
@@ -78,7 +88,7 @@ start_platform() {
 deploy() {
     local app=$1 from url host
     from=$(now_ms)
-    if ! "$checkout/dist/slipway" deploy "examples/$app" --name "$app" --json >"$results/$app.json" 2>"$results/$app.log"; then
+    if ! as_administrator deploy "examples/$app" --name "$app" --json >"$results/$app.json" 2>"$results/$app.log"; then
         printf -- '--- the end of the deployment of %s\n' "$app" >&2
         tail -n 30 "$results/$app.log" >&2
         python3 "$here/demo/table.py" --why "$results/$app.json" >&2 || true
@@ -96,8 +106,6 @@ deploy() {
 
 deploy_apps() {
     local app pids=() failed=0 pid
-    SLIPWAY_TOKEN=$(cat "$demo_data/admin.token")
-    export SLIPWAY_TOKEN SLIPWAY_URL="http://$demo_listen" NO_PROXY="localhost,127.0.0.1" no_proxy="localhost,127.0.0.1"
     for app in "${apps[@]}"; do
         begin "$app" "deploying"
         deploy "$app" </dev/null 9>&- &

@@ -36,8 +36,11 @@ def table(rows: list[list[str]]) -> None:
 
 
 def why(deployment: dict) -> None:
-    failure = deployment.get("failure") or {}
+    # A request that the API refuses never becomes a deployment.
+    failure = deployment.get("failure") or deployment.get("error") or {}
     print(deployment.get("statusReason") or failure.get("message") or "no reason was given")
+    if failure.get("fix"):
+        print(f"  {failure['fix']}")
     for line in failure.get("lastLines") or []:
         print(f"  | {line}")
 
