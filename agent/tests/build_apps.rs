@@ -172,3 +172,20 @@ async fn a_buildpack_that_is_none_is_not_the_apps_fault() {
     let ran = bench.run(&bench.task(TaskSpec::Plan(PlanTask { source, config: BuildConfig::default(), buildpacks }))).await;
     assert_eq!(ran.failure().code, "BUILDPACK_FAILED");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_that_begin_side_by_side_on_a_new_node_fetch_a_buildpack_once() {
+    let bench = bench();
+    let source = bench.upload(&[("package.json", r#"{ "scripts": { "start": "node ." } }"#)]);
+    let buildpacks = vec![BuildpackRef { id: "node".into(), sha256: bench.blobs.add(component("node")) }];
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let spec = PlanTask { source: source.clone(), config: BuildConfig::default(), buildpacks: buildpacks.clone() };
+            bench.task(TaskSpec::Plan(spec))
+        })
+        .collect();
+    for ran in futures::future::join_all(tasks.iter().map(|task| bench.run(task))).await {
+        assert!(matches!(ran.outcome, Outcome::Planned { .. }), "{:?}\n{}", ran.outcome, ran.log());
+    }
+    assert_eq!(bench.blobs.times_fetched(buildpacks[0].sha256), 1);
+}

@@ -65,10 +65,12 @@ impl Builder {
         }
     }
 
-    /// The buildpack, from memory, from disk, or from the control plane.
+    /// The buildpack, from memory, from disk, or from the control plane. Tasks that begin side by side wait for each other here:
+    /// the first of them fetches and compiles it, once, for all.
     async fn buildpack(&self, reference: &BuildpackRef) -> Result<Buildpack, TaskFailure> {
         let key = (reference.id.clone(), reference.sha256);
-        if let Some(buildpack) = self.buildpacks.lock().await.get(&key) {
+        let mut known = self.buildpacks.lock().await;
+        if let Some(buildpack) = known.get(&key) {
             return Ok(buildpack.clone());
         }
         let path = self.cached_blob(reference).await?;
@@ -82,7 +84,7 @@ impl Builder {
             Ok(Err(error)) => return Err(broken(&reference.id, &error.to_string())),
             Err(_) => return Err(broken(&reference.id, "loading it panicked")),
         };
-        self.buildpacks.lock().await.insert(key, buildpack.clone());
+        known.insert(key, buildpack.clone());
         Ok(buildpack)
     }
 

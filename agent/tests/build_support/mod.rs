@@ -31,26 +31,37 @@ pub const SOCKET: &str = "/var/run/docker.sock";
 /// A static busybox and nothing else.
 pub const BASE: &str = "slipway-build-test-base:1";
 
-/// Blobs that the control plane would have.
+/// Blobs that the control plane would have. Fetching takes a moment, and writes beside the destination first, as it does there.
 #[derive(Default)]
-pub struct Blobs(Mutex<BTreeMap<Sha256Digest, Vec<u8>>>);
+pub struct Blobs {
+    known: Mutex<BTreeMap<Sha256Digest, Vec<u8>>>,
+    fetched: Mutex<Vec<Sha256Digest>>,
+}
 
 impl Blobs {
     pub fn add(&self, bytes: Vec<u8>) -> Sha256Digest {
         let digest = Sha256Digest::of(&bytes);
-        self.0.lock().unwrap().insert(digest, bytes);
+        self.known.lock().unwrap().insert(digest, bytes);
         digest
+    }
+
+    pub fn times_fetched(&self, digest: Sha256Digest) -> usize {
+        self.fetched.lock().unwrap().iter().filter(|fetched| **fetched == digest).count()
     }
 }
 
 impl BlobSource for Blobs {
     fn fetch<'a>(&'a self, digest: Sha256Digest, dest: &'a Path, max_bytes: u64) -> BoxFuture<'a, Result<(), BlobError>> {
         Box::pin(async move {
-            let bytes = self.0.lock().unwrap().get(&digest).cloned().ok_or(BlobError::NotFound(digest))?;
+            self.fetched.lock().unwrap().push(digest);
+            let bytes = self.known.lock().unwrap().get(&digest).cloned().ok_or(BlobError::NotFound(digest))?;
             if bytes.len() as u64 > max_bytes {
                 return Err(BlobError::TooLarge { digest, max_bytes });
             }
-            std::fs::write(dest, bytes).map_err(|source| BlobError::Write { path: dest.to_owned(), source })
+            let part = dest.with_extension("part");
+            std::fs::write(&part, bytes).map_err(|source| BlobError::Write { path: part.clone(), source })?;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            std::fs::rename(&part, dest).map_err(|source| BlobError::Write { path: dest.to_owned(), source })
         })
     }
 }
