@@ -10,5 +10,5 @@ mod visitor;
 
 pub use docker::{Container, containers};
 pub use load::{Load, LoadReport};
-pub use platform::{Deployed, Platform, binary, example, fresh_copy, write_app};
+pub use platform::{Deployed, Platform, binary, dist, example, fresh_copy, write_app};
 pub use visitor::{Answer, visit, visit_until};

@@ -336,14 +336,21 @@ impl Drop for Platform {
 /// # Errors
 /// When it has not been built.
 pub fn binary() -> Result<PathBuf> {
-    let dist = std::env::var_os("SLIPWAY_DIST").map_or_else(|| workspace().join("dist"), PathBuf::from);
-    let binary = dist.join("slipway");
+    let binary = dist().join("slipway");
     ensure!(binary.is_file(), "{} is missing: run `cargo xtask dist`", binary.display());
     Ok(binary)
 }
 
+/// The installation under test.
+#[must_use]
+pub fn dist() -> PathBuf {
+    std::env::var_os("SLIPWAY_DIST").map_or_else(|| workspace().join("dist"), PathBuf::from)
+}
+
+/// Of the checkout that cargo runs this for: checkouts may share a target directory, and with it this program.
 fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate lies in the workspace").to_owned()
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.parent().expect("this crate lies in the workspace").to_owned()
 }
 
 /// A copy of one of `examples/`, to be edited.

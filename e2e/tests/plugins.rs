@@ -1,7 +1,6 @@
 //! What plugins bring is offered while they are enabled, and a bad one harms nobody.
 
 use std::fs;
-use std::path::Path;
 
 use anyhow::Result;
 use slipway_e2e::{Platform, fresh_copy, visit, write_app};
@@ -10,9 +9,7 @@ const PACKAGE: &str = r#"{ "name": "app", "version": "1.0.0", "private": true, "
 const SERVER: &str = "require('http').createServer((_, r) => r.end('ok\\n')).listen(process.env.PORT, '0.0.0.0')";
 
 fn shipped_plugins() -> std::path::PathBuf {
-    let dist = std::env::var_os("SLIPWAY_DIST")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("in the workspace").join("dist"), std::path::PathBuf::from);
-    dist.join("plugins")
+    slipway_e2e::dist().join("plugins")
 }
 
 #[tokio::test(flavor = "multi_thread")]

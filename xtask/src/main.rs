@@ -6,7 +6,7 @@ mod dependencies;
 mod dist;
 mod schema;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -46,9 +46,11 @@ fn main() -> Result<()> {
     }
 }
 
-/// The top of the checkout.
+/// The top of the checkout that cargo runs this for. Checkouts may share a target directory, and with it this program: where it
+/// was compiled says nothing.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.parent().expect("xtask lies in the workspace").to_owned()
 }
 
 fn cargo() -> Command {
