@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use slipway_buildpack_host::{Buildpack, HostError, LookedFor, PlanFailure, PlanRequest, contract, plan_directory};
+use slipway_buildpack_host::{Buildpack, HostError, LookedFor, PlanFailure, PlanRequest, contract, nothing_to_start, plan_directory};
 use slipway_buildpack_wit::{Context, Level, Plan, Refusal};
 use slipway_model::state::{StepKind, StepStatus};
 use slipway_protocol::{BuildpackRef, Outcome, PlanTask, Task, TaskFailure};
@@ -55,7 +55,11 @@ impl Builder {
             runtime: spec.config.runtime.clone(),
         };
         match plan_directory(&buildpacks, source, &request).await {
-            Ok(plan) => Ok(plan),
+            Ok(plan) => match nothing_to_start(&plan) {
+                // Known before minutes are spent on a build.
+                Some(refusal) => Err(from_refusal(refusal)),
+                None => Ok(plan),
+            },
             Err(failure) => {
                 if let PlanFailure::NoMatch { looked_for } = &failure {
                     tell_looked_for(looked_for, log).await;

@@ -4,6 +4,7 @@
 //! randomness. What it may use of memory, time and output is bounded, and every way to go wrong is a typed
 //! [`HostError`] that names nothing but the buildpack's own doing. Nothing outside this crate sees wasmtime.
 
+mod app_config;
 mod bindings;
 mod check;
 mod choose;
@@ -15,6 +16,7 @@ mod output;
 mod planning;
 mod report;
 mod sandbox;
+mod startable;
 
 pub use check::{PlanViolation, check_plan};
 pub use choose::{Candidate, Choice, LookedFor, select};
@@ -23,3 +25,4 @@ pub use host::{Buildpack, Host, Limits};
 pub use planning::{PlanFailure, PlanRequest, plan_directory};
 pub use report::{report, report_failure, report_with_lock};
 pub use slipway_buildpack_wit as contract;
+pub use startable::nothing_to_start;

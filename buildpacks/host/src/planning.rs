@@ -4,7 +4,7 @@ use std::path::Path;
 
 use slipway_buildpack_wit::{Command, Context, Detected, Fragment, Plan, Process, ProcessKind, Refusal, procfile, shell_line};
 
-use crate::{Buildpack, Candidate, Choice, HostError, LookedFor, PlanViolation, check_plan, select};
+use crate::{Buildpack, Candidate, Choice, HostError, LookedFor, PlanViolation, app_config::AppConfig, check_plan, select};
 
 /// A Procfile is a few lines.
 const MAX_PROCFILE_BYTES: u64 = 64 << 10;
@@ -40,6 +40,9 @@ pub enum PlanFailure {
 /// # Errors
 /// See [`PlanFailure`].
 pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &PlanRequest) -> Result<Plan, PlanFailure> {
+    let config = AppConfig::read(tree, &request.context.app_root).map_err(PlanFailure::Refused)?;
+    let is_start_set = request.context.start_command.is_some();
+    let request = &config.complete(request);
     let runtime = request.runtime.as_deref();
     let asked: Vec<_> = buildpacks.iter().filter(|buildpack| runtime.is_none_or(|id| id == buildpack.id())).collect();
     if let (Some(runtime), true) = (runtime, asked.is_empty()) {
@@ -64,6 +67,7 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
     if let Some(text) = read_procfile(&tree.join(&request.context.app_root).join("Procfile")) {
         merge_procfile(&mut fragment, &text, request.context.start_command.is_some());
     }
+    config.amend(&mut fragment, is_start_set);
     for process in &mut fragment.processes {
         if let Command::Shell(line) = &mut process.command {
             *line = shell_line::in_place_of_shell(line);

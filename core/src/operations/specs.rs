@@ -89,12 +89,12 @@ pub(super) async fn start_build(work: &mut Work<'_>, plan: Plan, lock: Lock) -> 
     let DeploymentSource::Code(source) = work.pinned_source()? else { anyhow::bail!("an image is not built") };
     let deployment = work.deployment.as_ref().context("a build belongs to a deployment")?.id;
     let application = &work.application;
-    let root = config(application).root_directory;
     let secrets = variables_of(&mut work.tx, work.p, application, VariableScope::Build).await?;
     let limits = BuildLimits::default();
     let spec = TaskSpec::Build(BuildTask {
         source,
-        root_directory: root.map_or_else(|| ".".to_owned(), String::from),
+        // Where the plan found it: the application's own file may say more than its settings.
+        root_directory: plan.detection.app_root.clone(),
         plan,
         lock,
         image: format!("slipway/{}:{deployment}", application.id),

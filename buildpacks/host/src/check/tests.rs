@@ -1,4 +1,4 @@
-use slipway_buildpack_wit::{Cache, Process, ProcessKind, Run, Tool};
+use slipway_buildpack_wit::{Cache, Diagnostic, Process, ProcessKind, Run, Tool};
 
 use super::*;
 
@@ -95,7 +95,17 @@ fn the_image_never_runs_as_root_and_never_starts_from_a_floating_tag() {
 fn commands_are_not_empty() {
     assert_eq!(fields(|plan| plan.steps[0].run[0].command = Command::Argv(vec![])), ["steps.install.run[0]"]);
     assert_eq!(fields(|plan| plan.processes[0].command = Command::Shell("  ".into())), ["processes.web"]);
+}
+
+#[test]
+fn an_image_in_which_nothing_runs_says_why() {
     assert_eq!(fields(|plan| plan.processes.clear()), ["processes"]);
+    let told = |plan: &mut Fragment| {
+        plan.processes.clear();
+        let message = "no start command".into();
+        plan.diagnostics.push(Diagnostic { level: Level::Warning, code: "X_NO_START".into(), message, file: None, line: None });
+    };
+    assert!(fields(told).is_empty());
 }
 
 #[test]
