@@ -1,10 +1,11 @@
-//! Developer tasks: `cargo xtask dist | schema | lint | bench`.
+//! Developer tasks: `cargo xtask dist | schema | versions | lint | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
 mod bench;
 mod dependencies;
 mod dist;
 mod schema;
+mod versions;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -28,6 +29,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Ask the registries which releases of the languages there are, and write the plugins' `versions.json`.
+    Versions,
     /// Check which crate may depend on which, and that the code map names every crate.
     Lint,
     /// Measure what `docs/performance.md` reports.
@@ -41,6 +44,7 @@ fn main() -> Result<()> {
     match Task::parse() {
         Task::Dist { release } => dist::assemble(release, &root().join("dist")),
         Task::Schema { check } => schema::write(check),
+        Task::Versions => versions::write(),
         Task::Lint => dependencies::check(),
         Task::Bench { which } => bench::run_benches(&which),
     }

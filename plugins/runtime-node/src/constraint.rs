@@ -1,28 +1,33 @@
 //! What people write in `engines.node`, `.nvmrc` and `.node-version`.
 
 use node_semver::{Range, Version};
-use slipway_plugin_sdk::{Fit, version_line::NEWEST_RELEASE};
 
 #[derive(Debug)]
 pub(crate) enum Wanted {
-    /// `latest`, `lts/*`: every line here has long-term support, so both mean the newest.
+    /// `latest`, `node`.
     NewestLine,
+    /// `lts/*`.
+    NewestLongTerm,
     /// `lts/jod`.
-    Line(&'static str),
-    Range(Range),
+    LongTerm(String),
+    Range(Alternatives),
 }
+
+/// Alternatives, each of which is a list of ranges that all hold. Each range is one comparator or `a - b`: `node_semver` reads
+/// comparators that contradict each other (`>22 <21`) as the first of them.
+#[derive(Debug)]
+pub(crate) struct Alternatives(Vec<Vec<Range>>);
 
 pub(crate) fn parse(text: &str) -> Option<Wanted> {
     let alias = text.to_ascii_lowercase();
     Some(match alias.as_str() {
-        "" => Wanted::Range(Range::any()),
-        "latest" | "current" | "node" | "stable" | "lts" | "lts/*" | "--lts" => Wanted::NewestLine,
-        "lts/hydrogen" => Wanted::Line("18"),
-        "lts/iron" => Wanted::Line("20"),
-        "lts/jod" => Wanted::Line("22"),
-        "lts/krypton" => Wanted::Line("24"),
+        "latest" | "current" | "node" | "stable" => Wanted::NewestLine,
+        "lts" | "lts/*" | "--lts" => Wanted::NewestLongTerm,
         _ if has_operator_before_wildcard(text) => return None,
-        _ => Wanted::Range(Range::parse(text).ok()?),
+        _ => match alias.strip_prefix("lts/") {
+            Some(name) => Wanted::LongTerm(name.to_owned()),
+            None => Wanted::Range(Alternatives(text.split("||").map(all_of).collect::<Option<_>>()?)),
+        },
     })
 }
 
@@ -38,22 +43,26 @@ fn has_operator_before_wildcard(text: &str) -> bool {
     false
 }
 
-impl Wanted {
-    pub fn fit(&self, major: &str, is_newest: bool) -> Fit {
-        let whole = |fits: bool| if fits { Fit::Newest } else { Fit::No };
-        match self {
-            Self::NewestLine => whole(is_newest),
-            Self::Line(line) => whole(*line == major),
-            Self::Range(range) => fit_range(range, major),
+fn all_of(text: &str) -> Option<Vec<Range>> {
+    if text.contains(" - ") {
+        return Some(vec![Range::parse(text.trim()).ok()?]);
+    }
+    let mut all = Vec::new();
+    let mut comparator = String::new();
+    for word in text.split([',', ' ']).filter(|word| !word.is_empty()) {
+        // `>= 20` is one comparator of two words.
+        comparator.push_str(word);
+        if !comparator.chars().all(|c| "<>=~^".contains(c)) {
+            all.push(Range::parse(&comparator).ok()?);
+            comparator.clear();
         }
     }
+    comparator.is_empty().then_some(all)
 }
 
-fn fit_range(range: &Range, major: &str) -> Fit {
-    let newest = Version::parse(format!("{major}.{NEWEST_RELEASE}.{NEWEST_RELEASE}"));
-    if newest.is_ok_and(|newest| newest.satisfies(range)) {
-        return Fit::Newest;
+impl Alternatives {
+    /// Whether one release, such as `22.3.0`, is among them.
+    pub fn allow(&self, release: &str) -> bool {
+        Version::parse(release).is_ok_and(|version| self.0.iter().any(|all| all.iter().all(|range| version.satisfies(range))))
     }
-    let line = Range::parse(format!("{major}.x"));
-    if line.is_ok_and(|line| line.allows_any(range)) { Fit::Some } else { Fit::No }
 }

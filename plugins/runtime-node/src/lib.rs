@@ -1,22 +1,21 @@
-//! Node.js: the lines 20, 22 and 24, and npm's own way to write constraints.
+//! Node.js: every line that has an image, and npm's own way to write constraints.
 
 mod constraint;
 
+use std::sync::LazyLock;
+
+use constraint::Wanted;
 use slipway_plugin_sdk::{
-    LaunchRequest, LaunchSettings, NaiveDate, PluginError, Resolution, ResolveRequest, RuntimeDescription, RuntimePlugin, VersionLine,
-    export_plugin, memory_mib, version_line,
+    LaunchRequest, LaunchSettings, PluginError, Resolution, ResolveRequest, RuntimeDescription, RuntimePlugin, export_plugin, memory_mib,
+    version_line::{self, Catalogue, Fit, Match, Preference, Question, VersionLine},
 };
 
 const LANGUAGE: &str = "Node.js";
 const TOOL: &str = "node";
 const FIX: &str = "set `engines.node` in package.json (or .nvmrc) to";
+const PREFERENCE: Preference<'static> = Preference { default: "22", at_hand: &["20", "22", "24"] };
 
-/// End of life as the project's release schedule has it.
-const LINES: [VersionLine; 3] = [
-    VersionLine { version: "20", image: "node:20-slim", is_default: false, end_of_life: NaiveDate::from_ymd_opt(2026, 4, 30) },
-    VersionLine { version: "22", image: "node:22-slim", is_default: true, end_of_life: NaiveDate::from_ymd_opt(2027, 4, 30) },
-    VersionLine { version: "24", image: "node:24-slim", is_default: false, end_of_life: NaiveDate::from_ymd_opt(2028, 4, 30) },
-];
+static VERSIONS: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::parse(include_str!("../versions.json")));
 
 #[derive(Debug, Default)]
 pub struct Node;
@@ -26,7 +25,7 @@ impl RuntimePlugin for Node {
         Ok(RuntimeDescription {
             slug: "node".into(),
             name: LANGUAGE.into(),
-            versions: LINES.iter().map(Into::into).collect(),
+            versions: VERSIONS.offered(PREFERENCE.default),
             tools: vec![TOOL.into()],
             detect_files: vec!["package.json".into()],
             default_port: 3000,
@@ -39,11 +38,15 @@ impl RuntimePlugin for Node {
         }
         let constraint = request.constraint.trim();
         version_line::check_constraint(LANGUAGE, constraint)?;
-        let Some(wanted) = constraint::parse(constraint) else {
-            return Err(version_line::not_understood(LANGUAGE, constraint, FIX, &LINES));
-        };
-        let newest = LINES.last().map(|line| line.version);
-        version_line::resolve(LANGUAGE, &LINES, constraint, FIX, |line| wanted.fit(line.version, Some(line.version) == newest))
+        let question = Question { language: LANGUAGE, constraint, fix: FIX };
+        let not_understood = || version_line::not_understood(question, &VERSIONS);
+        let only = |wanted: &VersionLine| VERSIONS.resolve(question, PREFERENCE, |line| whole(line, line == wanted));
+        match constraint::parse(constraint).ok_or_else(not_understood)? {
+            Wanted::NewestLine => only(newest_at_hand(|_| true).ok_or_else(not_understood)?),
+            Wanted::NewestLongTerm => only(newest_at_hand(|line| line.lts.is_some()).ok_or_else(not_understood)?),
+            Wanted::LongTerm(name) => only(long_term(&name).ok_or_else(not_understood)?),
+            Wanted::Range(range) => VERSIONS.resolve_by_release(question, PREFERENCE, |release| range.allow(release)),
+        }
     }
 
     fn launch(&self, request: LaunchRequest) -> Result<LaunchSettings, PluginError> {
@@ -53,6 +56,19 @@ impl RuntimePlugin for Node {
             env: vec![("NODE_ENV".into(), "production".into()), ("NODE_OPTIONS".into(), format!("--max-old-space-size={heap_mib}"))],
         })
     }
+}
+
+fn whole(line: &VersionLine, fits: bool) -> Match {
+    if fits { Match { fit: Fit::Newest, release: line.releases.last().cloned() } } else { Fit::No.into() }
+}
+
+/// Who asks for the newest line asks for no particular one, so it is one that every installation can have.
+fn newest_at_hand(is_meant: impl Fn(&VersionLine) -> bool) -> Option<&'static VersionLine> {
+    VERSIONS.lines.iter().rfind(|line| PREFERENCE.at_hand.contains(&line.version.as_str()) && is_meant(line))
+}
+
+fn long_term(name: &str) -> Option<&'static VersionLine> {
+    VERSIONS.lines.iter().find(|line| line.lts.as_ref().is_some_and(|lts| lts.eq_ignore_ascii_case(name)))
 }
 
 export_plugin!(runtime: Node);

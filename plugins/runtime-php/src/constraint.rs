@@ -1,7 +1,7 @@
 //! Composer's version constraints, as its documentation defines them: `^8.1`, `~8.1.3`, `8.2.*`, `>=8.0 <8.4`, `8.0 - 8.2`,
 //! `!=8.1.*`, and alternatives with `||` or `|`.
 
-use slipway_plugin_sdk::{Fit, version_line::NEWEST_RELEASE};
+use slipway_plugin_sdk::version_line::{Fit, NEWEST_RELEASE};
 
 /// A line has never had as many releases.
 const MOST_RELEASES: u64 = 100;

@@ -1,19 +1,21 @@
-//! PHP 8.2 with Apache, and Composer, whose constraints both understand.
+//! PHP with Apache, and Composer, whose constraints both understand.
 
 mod constraint;
 
+use std::sync::LazyLock;
+
 use slipway_plugin_sdk::{
-    LaunchRequest, LaunchSettings, NaiveDate, PluginError, Resolution, ResolveRequest, RuntimeDescription, RuntimePlugin, VersionLine,
-    export_plugin, memory_mib, version_line,
+    LaunchRequest, LaunchSettings, PluginError, Resolution, ResolveRequest, RuntimeDescription, RuntimePlugin, export_plugin, memory_mib,
+    version_line::{self, Catalogue, Preference, Question},
 };
 
 const TOOLS: [&str; 2] = ["php", "composer"];
 
-/// End of life as the project's release schedule has it.
-const PHP: [VersionLine; 1] =
-    [VersionLine { version: "8.2", image: "php:8.2-apache", is_default: true, end_of_life: NaiveDate::from_ymd_opt(2026, 12, 31) }];
+static PHP: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::parse(include_str!("../versions.json")));
+const PHP_PREFERENCE: Preference<'static> = Preference { default: "8.2", at_hand: &["8.2"] };
 
-const COMPOSER: [VersionLine; 1] = [VersionLine { version: "2", image: "composer:2", is_default: true, end_of_life: None }];
+static COMPOSER: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::parse(include_str!("../composer-versions.json")));
+const COMPOSER_PREFERENCE: Preference<'static> = Preference { default: "2", at_hand: &["2"] };
 
 #[derive(Debug, Default)]
 pub struct Php;
@@ -23,7 +25,7 @@ impl RuntimePlugin for Php {
         Ok(RuntimeDescription {
             slug: "php".into(),
             name: "PHP".into(),
-            versions: PHP.iter().map(Into::into).collect(),
+            versions: PHP.offered(PHP_PREFERENCE.default),
             tools: TOOLS.map(Into::into).to_vec(),
             detect_files: ["composer.json", "index.php", "public/index.php"].map(Into::into).to_vec(),
             default_port: 8080,
@@ -31,17 +33,18 @@ impl RuntimePlugin for Php {
     }
 
     fn resolve(&self, request: ResolveRequest) -> Result<Resolution, PluginError> {
-        let (name, lines, fix): (_, &[VersionLine], _) = match request.tool.as_str() {
-            "php" => ("PHP", &PHP, "set `require.php` in composer.json to"),
-            "composer" => ("Composer", &COMPOSER, "use"),
+        let (language, versions, preference, fix) = match request.tool.as_str() {
+            "php" => ("PHP", &PHP, PHP_PREFERENCE, "set `require.php` in composer.json to"),
+            "composer" => ("Composer", &COMPOSER, COMPOSER_PREFERENCE, "use"),
             other => return Err(version_line::unknown_tool(other, &TOOLS)),
         };
         let constraint = request.constraint.trim();
-        version_line::check_constraint(name, constraint)?;
+        version_line::check_constraint(language, constraint)?;
+        let question = Question { language, constraint, fix };
         let Some(wanted) = constraint::parse(constraint) else {
-            return Err(version_line::not_understood(name, constraint, fix, lines));
+            return Err(version_line::not_understood(question, versions));
         };
-        version_line::resolve(name, lines, constraint, fix, |line| wanted.fit(line.version))
+        versions.resolve(question, preference, |line| wanted.fit(&line.version).into())
     }
 
     /// PHP sizes nothing by the machine: its memory limit is per request and stands in php.ini.

@@ -54,15 +54,53 @@ fn an_exact_release_gets_its_line_with_a_notice() {
 }
 
 #[test]
+fn another_line_is_given_where_the_default_may_not_be() {
+    for (constraint, version) in [
+        ("^7.4", "7.4"),
+        ("~8.1.3", "8.1"),
+        ("8.1.*", "8.1"),
+        (">=8.3", "8.5"),
+        (">8.2.*", "8.5"),
+        ("<8.2", "8.1"),
+        ("^8.3", "8.5"),
+        ("~8.3.0", "8.3"),
+        ("7.4 - 8.1", "8.1"),
+        ("!=8.2.*", "8.5"),
+        ("8.3.*|8.4.*", "8.4"),
+        ("^7.1.3", "7.4"),
+        ("8.1.5", "8.1"),
+    ] {
+        let resolution = resolve("php", constraint).unwrap_or_else(|error| panic!("{constraint:?}: {error}"));
+        assert_eq!(resolution.version, version, "{constraint}");
+        assert_eq!(resolution.run_image, format!("php:{version}-apache"));
+    }
+    assert!(resolve("php", "7.4.*").unwrap().notices[0].contains("no security fixes since 2022-11-28"));
+}
+
+#[test]
 fn what_is_not_there_is_refused_with_what_is() {
-    for constraint in
-        ["^7.4", "~8.1.3", "8.1.*", "8.1.5", ">=8.3", ">8.2.*", "<8.2", "^9", "^8.3", "7.4 - 8.1", "!=8.2.*", "^0.8", "8.3.*|8.4.*"]
-    {
+    for constraint in ["^9", "^5.6", "5.6", "5.6.*", "<7.0", "^0.8", ">8.4 <8.3"] {
         let error = resolve("php", constraint).unwrap_err();
         assert_eq!(error.code, "VERSION_UNAVAILABLE", "{constraint}");
-        assert!(error.message.contains("there are 8.2"), "{}", error.message);
-        assert!(error.fix.unwrap().contains("require.php"));
+        assert!(error.message.contains("there is 7.0 to 8.5"), "{}", error.message);
+        let fix = error.fix.unwrap();
+        assert!(fix.contains("require.php") && fix.contains("8.2, 8.3"), "{fix}");
     }
+}
+
+#[test]
+fn a_version_that_never_was_is_refused_with_its_neighbours() {
+    for (constraint, nearest) in [("7.9", "7.4 or 8.0"), ("7.9.*", "7.4 or 8.0"), ("8.99.1", "8.5"), ("6.0", "7.0")] {
+        let error = resolve("php", constraint).unwrap_err();
+        assert_eq!(error.code, "VERSION_UNKNOWN", "{constraint}");
+        assert!(error.message.ends_with(&format!("the nearest is {nearest}")), "{}", error.message);
+    }
+}
+
+#[test]
+fn only_lines_that_have_not_ended_are_offered() {
+    let lines: Vec<_> = Php.describe().unwrap().versions.into_iter().map(|version| version.version).collect();
+    assert_eq!(lines, ["8.2", "8.3", "8.4", "8.5"]);
 }
 
 #[test]

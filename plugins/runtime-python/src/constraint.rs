@@ -3,28 +3,15 @@
 use std::str::FromStr;
 
 use pep440_rs::{Version, VersionSpecifier};
-use slipway_plugin_sdk::{Fit, version_line::NEWEST_RELEASE};
-
-/// A line has never had as many releases.
-const MOST_RELEASES: u64 = 100;
 
 /// Alternatives, each of which is a list of conditions that all hold.
 #[derive(Debug)]
 pub(crate) struct Wanted(Vec<Vec<VersionSpecifier>>);
 
 impl Wanted {
-    pub fn fit(&self, line: &str) -> Fit {
-        let allows = |release: u64| {
-            Version::from_str(&format!("{line}.{release}"))
-                .is_ok_and(|version| self.0.iter().any(|all| all.iter().all(|one| one.contains(&version))))
-        };
-        if allows(NEWEST_RELEASE) {
-            Fit::Newest
-        } else if (0..MOST_RELEASES).any(allows) {
-            Fit::Some
-        } else {
-            Fit::No
-        }
+    /// Whether one release, such as `3.13.2`, satisfies it.
+    pub fn allows(&self, release: &str) -> bool {
+        Version::from_str(release).is_ok_and(|version| self.0.iter().any(|all| all.iter().all(|one| one.contains(&version))))
     }
 }
 

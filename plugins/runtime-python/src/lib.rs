@@ -1,24 +1,23 @@
-//! Python: the lines 3.11 and 3.13, and the ways in which Python's tools write constraints.
+//! Python: every line that has an image, and the ways in which Python's tools write constraints.
 
 mod constraint;
 
+use std::sync::LazyLock;
+
 use slipway_plugin_sdk::{
-    LaunchRequest, LaunchSettings, NaiveDate, PluginError, Resolution, ResolveRequest, RuntimeDescription, RuntimePlugin, VersionLine,
-    export_plugin, memory_mib, version_line,
+    LaunchRequest, LaunchSettings, PluginError, Resolution, ResolveRequest, RuntimeDescription, RuntimePlugin, export_plugin, memory_mib,
+    version_line::{self, Catalogue, Preference, Question},
 };
 
 const LANGUAGE: &str = "Python";
 const TOOL: &str = "python";
 const FIX: &str = "set `requires-python` in pyproject.toml (or .python-version) to";
+const PREFERENCE: Preference<'static> = Preference { default: "3.13", at_hand: &["3.11", "3.13"] };
 
 /// What one web worker of a usual application takes.
 const WORKER_MIB: i64 = 256;
 
-/// End of life as the project's release schedule has it.
-const LINES: [VersionLine; 2] = [
-    VersionLine { version: "3.11", image: "python:3.11-slim", is_default: false, end_of_life: NaiveDate::from_ymd_opt(2027, 10, 31) },
-    VersionLine { version: "3.13", image: "python:3.13-slim", is_default: true, end_of_life: NaiveDate::from_ymd_opt(2029, 10, 31) },
-];
+static VERSIONS: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::parse(include_str!("../versions.json")));
 
 #[derive(Debug, Default)]
 pub struct Python;
@@ -28,7 +27,7 @@ impl RuntimePlugin for Python {
         Ok(RuntimeDescription {
             slug: "python".into(),
             name: LANGUAGE.into(),
-            versions: LINES.iter().map(Into::into).collect(),
+            versions: VERSIONS.offered(PREFERENCE.default),
             tools: vec![TOOL.into()],
             detect_files: ["pyproject.toml", "requirements.txt", "Pipfile", "setup.py", "main.py"].map(Into::into).to_vec(),
             default_port: 8000,
@@ -41,10 +40,11 @@ impl RuntimePlugin for Python {
         }
         let constraint = request.constraint.trim();
         version_line::check_constraint(LANGUAGE, constraint)?;
+        let question = Question { language: LANGUAGE, constraint, fix: FIX };
         let Some(wanted) = constraint::parse(constraint) else {
-            return Err(version_line::not_understood(LANGUAGE, constraint, FIX, &LINES));
+            return Err(version_line::not_understood(question, &VERSIONS));
         };
-        version_line::resolve(LANGUAGE, &LINES, constraint, FIX, |line| wanted.fit(line.version))
+        VERSIONS.resolve_by_release(question, PREFERENCE, |release| wanted.allows(release))
     }
 
     fn launch(&self, request: LaunchRequest) -> Result<LaunchSettings, PluginError> {

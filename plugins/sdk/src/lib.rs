@@ -34,7 +34,6 @@ mod runtime;
 pub mod version_line;
 
 pub use billing::BillingPlugin;
-pub use chrono::NaiveDate;
 pub use ingress::IngressPlugin;
 pub use instance_size::memory_mib;
 pub use runtime::RuntimePlugin;
@@ -44,7 +43,6 @@ pub use slipway_plugin_abi::messages::{
     self, ApplicationRoute, Backend, Charge, LaunchRequest, LaunchSettings, PluginError, RateRequest, RenderedRoutes, Resolution,
     ResolveRequest, RouteFile, RouteTable, RuntimeDescription, RuntimeVersion, UsagePeriod,
 };
-pub use version_line::{Fit, VersionLine};
 
 /// The default answer to settings: a plugin that reads none refuses them, rather than letting an administrator believe that
 /// they had an effect.
