@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::{root, run};
 
-/// The first line whose image today's container engines can still read.
-const OLDEST_NODE_IMAGE: u64 = 4;
+/// The first line that has an image.
+const OLDEST_NODE_IMAGE: &[u64] = &[0, 10];
 
 /// The last days with security fixes, from "Status of Python versions" in the Python developer's guide; where it names a month,
 /// the last day of it. The second column is the last release of lines that uv no longer lists.
@@ -38,7 +38,7 @@ const PYTHON: &[(&str, &str, Option<u64>)] = &[
     ("3.16", "2032-10-31", None),
 ];
 
-/// Lines of which there never was an image, or none that can still be read.
+/// Lines that have no image.
 const PYTHON_WITHOUT_IMAGE: &[&str] = &["2.6", "3.0", "3.1", "3.2", "3.3"];
 
 type Release = [u64; 3];
@@ -76,7 +76,7 @@ fn node(scratch: &Path, today: &str) -> Result<Value> {
         // Scheduled and not out yet.
         let Some(newest) = of_line.last() else { continue };
         let version = line.iter().map(u64::to_string).collect::<Vec<_>>().join(".");
-        let has_image = line[0] >= OLDEST_NODE_IMAGE;
+        let has_image = line.as_slice() >= OLDEST_NODE_IMAGE;
         lines.push(json!({
             "version": version,
             "image": has_image.then(|| format!("node:{version}-slim")),

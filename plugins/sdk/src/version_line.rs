@@ -6,6 +6,8 @@
 mod refusal;
 mod releases;
 
+use std::cmp::Reverse;
+
 use chrono::{NaiveDate, NaiveTime};
 use serde::Deserialize;
 
@@ -115,7 +117,7 @@ impl Catalogue {
     }
 
     /// The line to use: one that fits whole; among equals the default line, else one at hand, else one that has not ended, else
-    /// one with long-term support, else the newest.
+    /// one with long-term support, else the one closest to the default: a jump past several lines breaks more than a step.
     ///
     /// # Errors
     /// `VERSION_UNKNOWN` where the constraint is a version that never was, `VERSION_UNAVAILABLE` where nothing else fits.
@@ -144,17 +146,21 @@ impl Catalogue {
     }
 
     fn choose(&self, preference: Preference<'_>, matching: impl Fn(&VersionLine) -> Match) -> Option<Chosen<'_>> {
-        let with_image = self.lines.iter().filter_map(|line| Some((line, line.image.as_deref()?)));
-        let fits = with_image.map(|(line, image)| Chosen { found: matching(line), line, image });
+        let default = self.lines.iter().position(|line| line.version == preference.default).unwrap_or(self.lines.len());
+        let with_image =
+            self.lines.iter().enumerate().filter_map(|(place, line)| Some((place.abs_diff(default), line, line.image.as_deref()?)));
+        let fits = with_image.map(|(steps, line, image)| (steps, Chosen { found: matching(line), line, image }));
+        let fits = fits.filter(|(_, chosen)| chosen.found.fit != Fit::No);
         // `max_by_key` takes the last of equals, which is the newest line.
-        fits.filter(|chosen| chosen.found.fit != Fit::No).max_by_key(|Chosen { found, line, .. }| {
+        let best = fits.max_by_key(|(steps, Chosen { found, line, .. })| {
             let version = line.version.as_str();
             let (is_default, is_at_hand) = (version == preference.default, preference.at_hand.contains(&version));
             let is_supported = !self.has_ended(line);
             // Nobody is moved to an ended line because of a few releases.
             let fits_whole = found.fit == Fit::Newest && (is_at_hand || is_supported);
-            (fits_whole, is_default, is_at_hand, is_supported, found.fit, line.lts.is_some())
-        })
+            (fits_whole, is_default, is_at_hand, is_supported, found.fit, line.lts.is_some(), Reverse(*steps))
+        });
+        best.map(|(_, chosen)| chosen)
     }
 
     fn answer(&self, question: Question<'_>, preference: Preference<'_>, chosen: Option<Chosen<'_>>) -> Result<Resolution, PluginError> {
@@ -234,12 +240,13 @@ mod tests {
     }
 
     #[test]
-    fn the_default_goes_first_and_then_what_is_at_hand_supported_long_supported_and_new() {
+    fn the_default_goes_first_and_then_what_is_at_hand_supported_long_supported_and_close() {
         assert_eq!(chosen(&["2", "3", "4", "5", "6", "7"], "4", &["3"]), "4");
         assert_eq!(chosen(&["2", "3", "5", "6", "7"], "4", &["3"]), "3");
         assert_eq!(chosen(&["2", "5", "6", "7"], "4", &["3"]), "6");
-        assert_eq!(chosen(&["2", "5", "7"], "4", &[]), "7");
+        assert_eq!(chosen(&["2", "5", "7"], "4", &[]), "5");
         assert_eq!(chosen(&["2", "3"], "4", &[]), "2");
+        assert_eq!(chosen(&["5", "7"], "6", &[]), "7");
     }
 
     #[test]
