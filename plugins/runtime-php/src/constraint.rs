@@ -26,7 +26,7 @@ const ABOVE_ALL: Version = [u64::MAX; 3];
 impl Wanted {
     pub fn fit(&self, line: &str) -> Fit {
         let Some((_, given)) = numbers(line) else { return Fit::No };
-        let allows = |version: Version| self.0.iter().any(|all| all.iter().all(|one| one.allows(version)));
+        let allows = |version| self.allows(version);
         let [first, second] = [given.first().copied().unwrap_or(0), given.get(1).copied().unwrap_or(NEWEST_RELEASE)];
         if allows([first, second, NEWEST_RELEASE]) {
             return Fit::Newest;
@@ -34,6 +34,10 @@ impl Wanted {
         let seconds = given.get(1).map_or(0..MOST_RELEASES, |&second| second..second + 1);
         let releases = seconds.flat_map(|second| (0..MOST_RELEASES).map(move |third| [first, second, third]));
         if releases.into_iter().any(allows) { Fit::Some } else { Fit::No }
+    }
+
+    fn allows(&self, version: Version) -> bool {
+        self.0.iter().any(|all| all.iter().all(|one| one.allows(version)))
     }
 }
 
@@ -126,4 +130,81 @@ fn above(given: &[u64]) -> Option<Version> {
 
 fn next([major, minor, patch]: Version) -> Option<Version> {
     Some([major, minor, patch.checked_add(1)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By Composer's documentation: a constraint, what it allows, and what it does not.
+    const VECTORS: &[(&str, &[&str], &[&str])] = &[
+        ("", &["0.0.0", "5.6.40", "99.0.0"], &[]),
+        ("*", &["0.0.0", "8.2.29"], &[]),
+        ("8.2.5", &["8.2.5"], &["8.2.4", "8.2.6", "8.3.5"]),
+        ("v8.2.5", &["8.2.5"], &["8.2.6"]),
+        ("=8.2", &["8.2.0"], &["8.2.1"]),
+        ("==8.2", &["8.2.0"], &["8.2.1"]),
+        ("8.2.*", &["8.2.0", "8.2.99"], &["8.1.99", "8.3.0"]),
+        ("8.2.x", &["8.2.0", "8.2.99"], &["8.3.0"]),
+        ("8.*", &["8.0.0", "8.99.99"], &["7.4.33", "9.0.0"]),
+        ("8.*.*", &["8.0.0", "8.99.99"], &["9.0.0"]),
+        ("^8.1", &["8.1.0", "8.99.0"], &["8.0.99", "9.0.0"]),
+        ("^8", &["8.0.0", "8.99.0"], &["7.4.33", "9.0.0"]),
+        ("^7.1.3", &["7.1.3", "7.4.33"], &["7.1.2", "8.0.0"]),
+        ("^0.3", &["0.3.0", "0.3.9"], &["0.2.9", "0.4.0"]),
+        ("^0.0.3", &["0.0.3"], &["0.0.2", "0.0.4"]),
+        ("^0.0", &["0.0.0", "0.0.9"], &["0.1.0"]),
+        ("^0", &["0.0.0", "0.9.9"], &["1.0.0"]),
+        ("~8", &["8.0.0", "8.99.0"], &["7.4.0", "9.0.0"]),
+        ("~8.1", &["8.1.0", "8.99.0"], &["8.0.99", "9.0.0"]),
+        ("~8.1.3", &["8.1.3", "8.1.99"], &["8.1.2", "8.2.0"]),
+        ("~0.3", &["0.3.0", "0.9.0"], &["1.0.0"]),
+        (">=8.1", &["8.1.0", "9.0.0"], &["8.0.99"]),
+        (">= 8.1", &["8.1.0"], &["8.0.99"]),
+        (">8.1", &["8.1.1", "8.2.0"], &["8.1.0"]),
+        ("<8.2", &["8.1.99", "5.6.0"], &["8.2.0"]),
+        ("<=8.2", &["8.2.0"], &["8.2.1"]),
+        ("!=8.1.5", &["8.1.4", "8.1.6"], &["8.1.5"]),
+        ("<>8.1.5", &["8.1.4", "8.1.6"], &["8.1.5"]),
+        ("!=8.1.*", &["8.0.0", "8.2.0"], &["8.1.0", "8.1.99"]),
+        (">=8.1 <8.3", &["8.1.0", "8.2.99"], &["8.0.99", "8.3.0"]),
+        (">=8.1,<8.3", &["8.1.0", "8.2.99"], &["8.3.0"]),
+        (">=8.1, <8.3", &["8.2.99"], &["8.3.0"]),
+        (">= 8.1 , < 8.3", &["8.2.99"], &["8.3.0"]),
+        (">=8.1 !=8.2.5 <8.3", &["8.2.4", "8.2.6"], &["8.2.5", "8.3.0"]),
+        ("8.0 - 8.2", &["8.0.0", "8.2.99"], &["7.4.33", "8.3.0"]),
+        ("8.0.5 - 8.2.3", &["8.0.5", "8.2.3"], &["8.0.4", "8.2.4"]),
+        ("7 - 8", &["7.0.0", "8.99.0"], &["6.9.0", "9.0.0"]),
+        ("^7.4 || ^8.1", &["7.4.0", "8.1.0"], &["7.3.0", "8.0.0", "9.0.0"]),
+        ("^7.4||^8.1", &["7.4.0", "8.1.0"], &["8.0.0"]),
+        ("^7.4 | ^8.1", &["7.4.0", "8.1.0"], &["8.0.0"]),
+        ("^7.4|^8.1", &["7.4.0", "8.1.0"], &["8.0.0"]),
+        ("~8.1.0 || ~8.3.0", &["8.1.9", "8.3.9"], &["8.2.0"]),
+        (">=7.1 <7.3 || >=8.1 <8.2", &["7.2.9", "8.1.9"], &["7.3.0", "8.2.0"]),
+        ("7.4.* || 8.0 - 8.1", &["7.4.1", "8.1.9"], &["7.3.0", "8.2.0"]),
+        ("^8.1@stable", &["8.1.0"], &["8.0.0", "9.0.0"]),
+        ("^8.1@dev || ^9.0@beta", &["8.1.0", "9.1.0"], &["8.0.0"]),
+        ("8.2.*@RC", &["8.2.0"], &["8.3.0"]),
+        ("*@dev", &["7.4.0"], &[]),
+        (">=8.1-dev", &["8.1.0"], &["8.0.99"]),
+        ("8.2.0-RC1", &["8.2.0"], &["8.2.1"]),
+        ("8.2.5.0", &["8.2.5"], &["8.2.6"]),
+    ];
+
+    #[test]
+    fn constraints_allow_what_composers_documentation_says() {
+        for (constraint, allowed, denied) in VECTORS {
+            let wanted = parse(constraint).unwrap_or_else(|| panic!("{constraint:?} is not understood"));
+            let allows = |version: &&str| wanted.allows(filled(&numbers(version).unwrap().1));
+            assert!(allowed.iter().all(|version| allows(version)), "{constraint:?} allows each of {allowed:?}");
+            assert!(!denied.iter().any(|version| allows(version)), "{constraint:?} allows none of {denied:?}");
+        }
+    }
+
+    #[test]
+    fn what_composer_would_not_read_is_no_constraint() {
+        for text in ["banana", "dev-main", ">=", "^", "8..2", "8.2.", ">>8", "8.*.2", "8 ||", "||", "8.2; rm"] {
+            assert!(parse(text).is_none(), "{text:?}");
+        }
+    }
 }
