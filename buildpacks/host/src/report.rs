@@ -1,30 +1,43 @@
 //! What `slipway plan --format json` prints beside the plan: the answer in the words that people and tools compare.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use slipway_buildpack_wit::{Command, Lock, Plan};
 
 use crate::PlanFailure;
 
+/// What the plan's tools resolved to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResolvedTools {
+    pub lock: Lock,
+    /// By tool, sentences for people, such as that a version gets no security fixes any more.
+    pub notices: BTreeMap<String, Vec<String>>,
+}
+
 /// A plan, with its id and a summary.
 #[must_use]
 pub fn report(plan: &Plan) -> Value {
-    report_with_lock(plan, &Lock::new())
+    report_with_tools(plan, &ResolvedTools::default())
 }
 
 /// The same with the exact versions that the plan's tools resolve to.
 #[must_use]
-pub fn report_with_lock(plan: &Plan, lock: &Lock) -> Value {
+pub fn report_with_tools(plan: &Plan, resolved: &ResolvedTools) -> Value {
     let tools: Vec<_> = plan
         .fragment
         .tools
         .iter()
         .map(|tool| {
+            let locked = resolved.lock.get(&tool.name);
             json!({
                 "name": tool.name,
                 "constraint": tool.constraint,
-                "version": lock.get(&tool.name).map(|locked| &locked.version),
+                "version": locked.map(|locked| &locked.version),
+                "image": locked.map(|locked| &locked.run_image),
                 "source": tool.source,
                 "isDefault": tool.is_default,
+                "notices": resolved.notices.get(&tool.name).map_or(&[][..], Vec::as_slice),
             })
         })
         .collect();

@@ -1,9 +1,14 @@
+//! How a folder would be built: the plan, and what its tools resolve to.
+
+mod explanation;
+mod tools;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use slipway_buildpack_host::{Buildpack, Host, PlanFailure, PlanRequest, plan_directory, report, report_failure};
+use slipway_buildpack_host::{Buildpack, Host, PlanFailure, PlanRequest, ResolvedTools, plan_directory, report_failure, report_with_tools};
 use slipway_buildpack_wit::{Base, Command, Context as BuildContext, Level, Plan as BuildPlan};
 use slipway_plugin_abi::Manifest;
 
@@ -18,12 +23,18 @@ pub struct Plan {
     directory: PathBuf,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Say of each decision what was found, in which file, why it won, and what would change it.
+    #[arg(long)]
+    explain: bool,
     /// The application's place below the folder, in a repository that holds several.
     #[arg(long, default_value = ".")]
     root: String,
     /// Use this buildpack in place of the one that fits best.
     #[arg(long)]
     runtime: Option<String>,
+    /// Keep the versions in this JSON file: what it has stays until its constraint changes, and what is new is added.
+    #[arg(long, value_name = "FILE")]
+    lock: Option<PathBuf>,
     /// Folder of the plugins [default: `plugins` beside the binary].
     #[arg(long)]
     plugins: Option<PathBuf>,
@@ -35,36 +46,63 @@ enum Format {
     Json,
 }
 
+/// A runtime plugin's folder, and the buildpack that it carries.
+struct Runtime {
+    directory: PathBuf,
+    buildpack: Buildpack,
+}
+
 impl Plan {
     pub async fn run(self, global: &Global) -> Result<ExitCode> {
-        let host = Host::new(cache_dir()?)?;
-        let buildpacks = load(&host, &plugins_dir(self.plugins.as_deref())?)?;
-        let context = BuildContext { app_root: self.root, ..BuildContext::default() };
-        let request = PlanRequest { context, runtime: self.runtime };
         let json = global.json || self.format == Format::Json;
-        match plan_directory(&buildpacks, &self.directory, &request).await {
-            Ok(plan) => {
-                if json {
-                    output::json(&report(&plan))?
-                } else {
-                    explain(&plan)
-                }
-                Ok(ExitCode::SUCCESS)
-            }
+        let (plan, resolved) = match self.answer().await? {
+            Ok(answer) => answer,
             Err(failure) if json => {
                 output::json(&report_failure(&failure))?;
-                Ok(ExitCode::FAILURE)
+                return Ok(ExitCode::FAILURE);
             }
             Err(PlanFailure::Refused(refusal)) => {
-                Err(Failure::new(refusal.code, place(refusal.message, refusal.file.as_deref(), refusal.line)).fix(refusal.fix).into())
+                let message = place(refusal.message, refusal.file.as_deref(), refusal.line);
+                return Err(Failure::new(refusal.code, message).fix(refusal.fix).into());
             }
-            Err(failure) => Err(Failure::new("NO_PLAN", failure.to_string()).into()),
+            Err(failure) => return Err(Failure::new("NO_PLAN", failure.to_string()).into()),
+        };
+        if json {
+            output::json(&report_with_tools(&plan, &resolved))?;
+        } else if self.explain {
+            let procfile = std::fs::read_to_string(self.directory.join(&self.root).join("Procfile")).ok();
+            print!("{}", explanation::of(&plan, &resolved, procfile.as_deref()));
+        } else {
+            summarize(&plan, &resolved);
         }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn answer(&self) -> Result<Result<(BuildPlan, ResolvedTools), PlanFailure>> {
+        let plugins = plugins_dir(self.plugins.as_deref())?;
+        let host = Host::new(cache_dir()?)?;
+        let runtimes = load(&host, &plugins)?;
+        let context = BuildContext { app_root: self.root.clone(), ..BuildContext::default() };
+        let request = PlanRequest { context, runtime: self.runtime.clone() };
+        let buildpacks: Vec<_> = runtimes.iter().map(|runtime| runtime.buildpack.clone()).collect();
+        let plan = match plan_directory(&buildpacks, &self.directory, &request).await {
+            Ok(plan) => plan,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let kept = self.lock.as_deref().map(tools::read_lock).transpose()?.unwrap_or_default();
+        let resolved = match tools::resolve(&plan, &kept, &runtimes, &self.directory).await? {
+            Ok(resolved) => resolved,
+            Err(refusal) => return Ok(Err(PlanFailure::Refused(refusal))),
+        };
+        if let Some(file) = self.lock.as_deref().filter(|_| resolved.lock != kept) {
+            tools::write_lock(file, &resolved.lock)?;
+        }
+        Ok(Ok((plan, resolved)))
     }
 }
 
-/// The buildpacks of the runtime plugins in that folder, without loading the plugins themselves.
-fn load(host: &Host, plugins: &Path) -> Result<Vec<Buildpack>> {
+/// The runtime plugins in that folder, by the id of their buildpacks, without loading the plugins' libraries.
+fn load(host: &Host, plugins: &Path) -> Result<Vec<Runtime>> {
     let missing = || Failure::new("NOT_FOUND", format!("no buildpacks in {}", plugins.display())).fix("`cargo xtask dist`, or --plugins");
     let mut found = Vec::new();
     for entry in std::fs::read_dir(plugins).map_err(|_| missing())? {
@@ -75,13 +113,14 @@ fn load(host: &Host, plugins: &Path) -> Result<Vec<Buildpack>> {
             let path = directory.join(&file);
             let wasm = std::fs::read(&path).with_context(|| path.display().to_string())?;
             let id = Path::new(&file).file_stem().and_then(|stem| stem.to_str()).context("a buildpack's file has a name")?;
-            found.push(host.load(id, &wasm).with_context(|| path.display().to_string())?);
+            let buildpack = host.load(id, &wasm).with_context(|| path.display().to_string())?;
+            found.push(Runtime { directory, buildpack });
         }
     }
     if found.is_empty() {
         return Err(missing().into());
     }
-    found.sort_by(|one, other| one.id().cmp(other.id()));
+    found.sort_by(|one, other| one.buildpack.id().cmp(other.buildpack.id()));
     Ok(found)
 }
 
@@ -102,7 +141,7 @@ fn place(message: String, file: Option<&str>, line: Option<u32>) -> String {
     }
 }
 
-fn explain(plan: &BuildPlan) {
+fn summarize(plan: &BuildPlan, resolved: &ResolvedTools) {
     let detection = &plan.detection;
     let framework = detection.framework.as_deref().map(|name| format!(", {name}")).unwrap_or_default();
     println!("{}{framework} (score {})", plan.buildpack, detection.score);
@@ -112,7 +151,11 @@ fn explain(plan: &BuildPlan) {
     }
     for tool in &plan.fragment.tools {
         let from = if tool.source.is_empty() { "the buildpack's default" } else { &tool.source };
-        println!("\n{} {} (from {from})", tool.name, tool.constraint);
+        let version = resolved.lock.get(&tool.name).map_or("of unknown version", |locked| &locked.version);
+        println!("\n{} {version} ({} from {from})", tool.name, tool.constraint);
+        for notice in resolved.notices.get(&tool.name).into_iter().flatten() {
+            println!("  note: {notice}");
+        }
     }
     for step in &plan.fragment.steps {
         println!("\nstep {} on {}", step.id, base(&step.base));

@@ -27,5 +27,5 @@ pub use call_error::{CallError, Misconduct};
 pub use conduct::{STRIKES, Stats};
 pub use load_error::LoadError;
 pub use plugin::{Buildpack, Plugin};
-pub use registry::{Incompatible, OpenError, Options, PluginHost};
+pub use registry::{Incompatible, OpenError, Options, PluginHost, load_one};
 pub use slipway_plugin_abi::{Manifest, manifest::Kind, messages};

@@ -157,19 +157,7 @@ impl PluginHost {
         if let Some(other) = self.get(&manifest.id) {
             return Err(refused(LoadError::IdTaken { id: manifest.id.clone(), by: other.directory().to_owned() }));
         }
-        let work = {
-            let (directory, manifest) = (directory.to_owned(), manifest.clone());
-            let approved = self.options.approved.get(&manifest.id).cloned();
-            move || discovery::load(&directory, manifest, approved.as_deref())
-        };
-        let deadline = self.options.load_deadline;
-        match within(deadline, work).await {
-            Ok(Ok(loaded)) => Ok(Plugin::new(loaded, self.options.call_deadline)),
-            Ok(Err(reason)) => Err(refused(reason)),
-            Err(Missed::Overran) => Err(refused(LoadError::Overran(deadline))),
-            Err(Missed::Died) => Err(refused(LoadError::Stopped("its thread died".into()))),
-            Err(Missed::NoThread(error)) => Err(refused(LoadError::Stopped(error.to_string()))),
-        }
+        load(directory, manifest.clone(), &self.options).await.map_err(refused)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {
@@ -179,5 +167,28 @@ impl PluginHost {
 
     fn write(&self) -> RwLockWriteGuard<'_, Known> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Loads the one plugin in `directory`, for who needs no registry.
+///
+/// # Errors
+/// See [`LoadError`].
+pub async fn load_one(directory: &Path, options: &Options) -> Result<Plugin, LoadError> {
+    load(directory, manifest::read(directory)?, options).await
+}
+
+async fn load(directory: &Path, manifest: Manifest, options: &Options) -> Result<Plugin, LoadError> {
+    let work = {
+        let directory = directory.to_owned();
+        let approved = options.approved.get(&manifest.id).cloned();
+        move || discovery::load(&directory, manifest, approved.as_deref())
+    };
+    let deadline = options.load_deadline;
+    match within(deadline, work).await {
+        Ok(loaded) => Ok(Plugin::new(loaded?, options.call_deadline)),
+        Err(Missed::Overran) => Err(LoadError::Overran(deadline)),
+        Err(Missed::Died) => Err(LoadError::Stopped("its thread died".into())),
+        Err(Missed::NoThread(error)) => Err(LoadError::Stopped(error.to_string())),
     }
 }
