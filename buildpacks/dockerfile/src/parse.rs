@@ -16,6 +16,8 @@ pub struct Parsed {
     pub instructions: Vec<Instruction>,
     /// The frontend of a `# syntax=` line, and its line.
     pub syntax: Option<(String, u32)>,
+    /// The word that should have ended a here-document, and the line that begins it.
+    pub unended_heredoc: Option<(String, u32)>,
 }
 
 pub fn parse(text: &str) -> Parsed {
@@ -42,7 +44,7 @@ pub fn parse(text: &str) -> Parsed {
                 // A comment between continued lines ends nothing.
                 Some((_, next)) if next.trim_start().starts_with('#') => whole.push(escape),
                 Some((_, next)) if next.trim().is_empty() => whole.push(escape),
-                Some((_, next)) => whole.push_str(next.trim()),
+                Some((_, next)) => whole.push_str(next.trim_end()),
                 None => break,
             }
         }
@@ -50,10 +52,8 @@ pub fn parse(text: &str) -> Parsed {
         let name = name.to_ascii_uppercase();
         let ends = if matches!(name.as_str(), "RUN" | "COPY" | "ADD") { heredocs(rest) } else { Vec::new() };
         for end in &ends {
-            for (_, line) in lines.by_ref() {
-                if line.trim_start_matches('\t') == end {
-                    break;
-                }
+            if !lines.by_ref().any(|(_, line)| line.trim_start_matches('\t').trim_end() == end) {
+                parsed.unended_heredoc.get_or_insert_with(|| (end.clone(), index as u32 + 1));
             }
         }
         parsed.instructions.push(Instruction { name, rest: rest.trim().to_owned(), line: index as u32 + 1, has_heredoc: !ends.is_empty() });
@@ -89,12 +89,12 @@ mod tests {
         let parsed = parse(text);
         assert_eq!(parsed.syntax, Some(("docker/dockerfile:1".into(), 1)));
         let seen: Vec<_> = parsed.instructions.iter().map(|i| (i.name.as_str(), i.rest.as_str(), i.line)).collect();
-        assert_eq!(seen, [("FROM", "a AS b", 3), ("RUN", "one && two", 4), ("COPY", "<<EOF /x", 7), ("EXPOSE", "80", 10)]);
+        assert_eq!(seen, [("FROM", "a AS b", 3), ("RUN", "one &&   two", 4), ("COPY", "<<EOF /x", 7), ("EXPOSE", "80", 10)]);
     }
 
     #[test]
     fn another_escape_character_is_honoured() {
         let parsed = parse("# escape=`\nFROM a\nRUN dir C:\\`\n  more\n");
-        assert_eq!(parsed.instructions[1].rest, "dir C:\\more");
+        assert_eq!(parsed.instructions[1].rest, "dir C:\\  more");
     }
 }

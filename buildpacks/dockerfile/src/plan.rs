@@ -1,17 +1,17 @@
 //! The plan: the Dockerfile, adapted where the builder here could not read it, and what running its image means.
 
 use slipway_buildpack_sdk::{
-    Command, Context, Diagnostic, Dockerfile, Fragment, Health, HealthBasis, Port, Probe, Process, ProcessKind, Refusal, Source, info,
-    refuse, stated_start, warning,
+    Command, Context, Diagnostic, Dockerfile, Fragment, Health, HealthBasis, Probe, Process, ProcessKind, Refusal, Source, info, refuse,
+    stated_start, warning,
 };
 
 use crate::{
+    check::check,
+    locate,
     parse::{Parsed, parse},
-    stages::{Running, Words, running, stages, target},
+    ports::ports,
+    stages::{Running, Stage, Words, built_for, running, stages, target},
 };
-
-/// Where a Dockerfile says nothing of ports.
-const DEFAULT_PORT: u16 = 8080;
 
 pub fn plan(source: &Source, context: &Context, path: Option<&str>) -> Result<Fragment, Refusal> {
     let Some(path) = path else {
@@ -22,12 +22,17 @@ pub fn plan(source: &Source, context: &Context, path: Option<&str>) -> Result<Fr
     };
     let text = source.read(path)?.unwrap_or_default();
     let parsed = parse(&text);
-    let stages = stages(&parsed);
-    if stages.is_empty() {
-        return Err(refuse("DOCKERFILE_NO_FROM", format!("`{path}` has no `FROM`, so there is nothing to build from."))
-            .at(path)
-            .fix("Begin it with `FROM <image>`."));
+    if let Some((frontend, line)) = locate::foreign_frontend(&parsed) {
+        return Err(refuse(
+            "DOCKERFILE_FRONTEND_UNKNOWN",
+            format!("`{path}` is written for the frontend `{frontend}`, which builds here cannot use."),
+        )
+        .at(path)
+        .line(line)
+        .fix("Write it for `docker/dockerfile`, and remove the `# syntax=` line."));
     }
+    check(&parsed, path)?;
+    let stages = stages(&parsed);
     let wanted = context.build_target.as_deref();
     let Some(stage) = target(&stages, wanted) else {
         let names: Vec<_> = stages.iter().filter_map(|stage| stage.name.as_deref()).collect();
@@ -39,6 +44,15 @@ pub fn plan(source: &Source, context: &Context, path: Option<&str>) -> Result<Fr
             },
         ));
     };
+    let built = built_for(&stages, stage);
+    all_images_are_named(&built, path)?;
+    let build_context = locate::build_context(source, path, &built);
+    if let Some((absent, line)) = locate::first_absent(source, &build_context, &built) {
+        return Err(refuse("DOCKERFILE_COPY_ABSENT", format!("`{path}` copies `{absent}`, which is not in the source."))
+            .at(path)
+            .line(line)
+            .fix(format!("Commit `{absent}`, correct the path, or set the application's root to the directory that holds it.")));
+    }
     let running = running(&stages, stage);
     let mut diagnostics = Vec::new();
     let text = adapt(&text, &parsed, path, &mut diagnostics);
@@ -61,7 +75,7 @@ pub fn plan(source: &Source, context: &Context, path: Option<&str>) -> Result<Fr
     Ok(Fragment {
         dockerfile: Some(Dockerfile {
             path: path.to_owned(),
-            context: ".".into(),
+            context: build_context,
             target: context.build_target.clone(),
             args: Vec::new(),
             text,
@@ -72,6 +86,13 @@ pub fn plan(source: &Source, context: &Context, path: Option<&str>) -> Result<Fr
         diagnostics,
         ..Fragment::default()
     })
+}
+
+/// What the Dockerfile copies to the image of its last stage, though the source does not hold it.
+pub fn absent(source: &Source, path: &str) -> Option<String> {
+    let stages = stages(&parse(&source.peek(path)?));
+    let built = built_for(&stages, stages.last()?);
+    locate::first_absent(source, &locate::build_context(source, path, &built), &built).map(|(absent, _)| absent)
 }
 
 /// The text without what the builder in the Docker daemon cannot read: a frontend that would have to be fetched.
@@ -88,28 +109,15 @@ fn adapt(text: &str, parsed: &Parsed, path: &str, diagnostics: &mut Vec<Diagnost
     adapted.join("\n") + "\n"
 }
 
-fn ports(running: &Running, path: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Port> {
-    let port = |name: String, default| Port { name, env: "PORT".into(), default };
-    let stated = running.env.get("PORT").and_then(|port| port.parse().ok()).filter(|port| *port != 0);
-    match (&running.ports[..], stated) {
-        ([], Some(stated)) => vec![port("http".into(), stated)],
-        ([], None) => {
-            let message =
-                format!("No `EXPOSE` says which port the program listens on; {DEFAULT_PORT} is assumed, and given to it as PORT.");
-            diagnostics.push(warning("DOCKERFILE_NO_EXPOSE", message, Some(path)));
-            vec![port("http".into(), DEFAULT_PORT)]
-        }
-        ([first, rest @ ..], stated) => {
-            // Of several, the one that the program is told is the one it serves on.
-            let first = stated.filter(|stated| running.ports.contains(stated)).unwrap_or(*first);
-            if !rest.is_empty() {
-                let message = format!("Several ports are exposed; visitors are led to {first}.");
-                diagnostics.push(info("DOCKERFILE_SEVERAL_PORTS", message, Some(path)));
-            }
-            let others = running.ports.iter().filter(|other| **other != first).map(|other| port(format!("port-{other}"), *other));
-            std::iter::once(port("http".into(), first)).chain(others).collect()
-        }
-    }
+/// An argument without a value leaves `FROM` without an image.
+fn all_images_are_named(built: &[&Stage], path: &str) -> Result<(), Refusal> {
+    let Some(stage) = built.iter().find(|stage| stage.from.is_empty() || stage.from.starts_with(':') || stage.from.ends_with(':')) else {
+        return Ok(());
+    };
+    Err(refuse("DOCKERFILE_IMAGE_UNNAMED", "This `FROM` names no image: an argument that it is made of has no value.")
+        .at(path)
+        .line(stage.line)
+        .fix("Give the argument a default before the first `FROM`, as in `ARG VERSION=1`."))
 }
 
 /// The settings' command, else the image's own. With an ENTRYPOINT the image's own is left unsaid, for it would become an

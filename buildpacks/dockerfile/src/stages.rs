@@ -9,12 +9,16 @@ pub struct Stage {
     pub name: Option<String>,
     pub from: String,
     pub line: u32,
-    instructions: Vec<Instruction>,
+    pub instructions: Vec<Instruction>,
+    /// Defaults of the arguments before the first stage.
+    globals: BTreeMap<String, String>,
 }
 
 /// What running the image means.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Running {
+    /// The image that the chain of stages begins with.
+    pub base: String,
     pub ports: Vec<u16>,
     pub user: Option<String>,
     pub command: Option<Words>,
@@ -29,21 +33,27 @@ pub enum Words {
     Shell(String),
 }
 
-/// The stages, and the values of arguments before the first.
+/// The stages, with the values of the arguments before the first.
 pub fn stages(parsed: &Parsed) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
+    let mut globals: BTreeMap<String, String> = BTreeMap::new();
     for instruction in &parsed.instructions {
         if instruction.name == "FROM" {
             let words: Vec<&str> = instruction.rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
             let name = words.iter().position(|word| word.eq_ignore_ascii_case("as")).and_then(|at| words.get(at + 1));
             stages.push(Stage {
                 name: name.map(|name| name.to_ascii_lowercase()),
-                from: words.first().copied().unwrap_or_default().to_owned(),
+                from: expand(words.first().copied().unwrap_or_default(), &globals, &BTreeMap::new()),
                 line: instruction.line,
                 instructions: Vec::new(),
+                globals: globals.clone(),
             });
         } else if let Some(stage) = stages.last_mut() {
             stage.instructions.push(instruction.clone());
+        } else if instruction.name == "ARG" {
+            let values: Vec<_> =
+                pairs(&instruction.rest).into_iter().map(|(name, value)| (name, expand(&value, &globals, &globals))).collect();
+            globals.extend(values);
         }
     }
     stages
@@ -61,31 +71,69 @@ pub fn target<'a>(stages: &'a [Stage], target: Option<&str>) -> Option<&'a Stage
     }
 }
 
-/// What the image of a stage will do, with what it takes over from the stages below it.
-pub fn running(stages: &[Stage], stage: &Stage) -> Running {
-    let below = stages
+/// The stage that another builds upon.
+fn below<'a>(stages: &'a [Stage], stage: &Stage) -> Option<&'a Stage> {
+    stages
         .iter()
         .take_while(|other| other.line < stage.line)
         .filter(|other| other.name.is_some() && other.name == Some(stage.from.to_ascii_lowercase()))
-        .last();
-    let mut running = below.map(|below| self::running(stages, below)).unwrap_or_default();
+        .last()
+}
+
+/// The stages that are built for one: itself, those below it, and those that it copies from.
+pub fn built_for<'a>(stages: &'a [Stage], stage: &'a Stage) -> Vec<&'a Stage> {
+    let mut built: Vec<&Stage> = Vec::new();
+    let mut pending = vec![stage];
+    while let Some(stage) = pending.pop() {
+        if built.iter().any(|other| other.line == stage.line) {
+            continue;
+        }
+        built.push(stage);
+        pending.extend(below(stages, stage));
+        let origins = stage.instructions.iter().flat_map(|instruction| instruction.rest.split([' ', ',', '\t'])).filter_map(|word| {
+            let origin = word.strip_prefix("--from=").or_else(|| word.strip_prefix("from="))?;
+            target(stages, Some(origin))
+        });
+        pending.extend(origins.filter(|origin| origin.line < stage.line));
+    }
+    built.sort_by_key(|stage| stage.line);
+    built
+}
+
+/// What the image of a stage will do, with what it takes over from the stages below it.
+pub fn running(stages: &[Stage], stage: &Stage) -> Running {
+    let mut running = match below(stages, stage) {
+        Some(below) => self::running(stages, below),
+        None => Running { base: stage.from.clone(), ..Running::default() },
+    };
     let mut args: BTreeMap<String, String> = BTreeMap::new();
+    let mut states_command = false;
     for Instruction { name, rest, .. } in &stage.instructions {
         match name.as_str() {
             "ARG" => {
-                let (name, value) = rest.split_once('=').unwrap_or((rest, ""));
-                args.insert(name.trim().to_owned(), value.trim().trim_matches(['"', '\'']).to_owned());
+                for word in rest.split_whitespace().filter(|word| !word.contains('=')) {
+                    args.extend(stage.globals.get(word).map(|value| (word.to_owned(), value.clone())));
+                }
+                args.extend(pairs(rest));
             }
-            "ENV" => running.env.extend(env(rest)),
+            "ENV" => {
+                let values: Vec<_> = env(rest).into_iter().map(|(name, value)| (name, expand(&value, &running.env, &args))).collect();
+                running.env.extend(values);
+            }
             "EXPOSE" => {
-                let ports = rest.split_whitespace().filter_map(|word| port(&expand(word, &running.env, &args)));
-                let ports: Vec<u16> = ports.filter(|port| !running.ports.contains(port)).collect();
-                running.ports.extend(ports);
+                for word in rest.split_whitespace() {
+                    let port = port(&expand(word, &running.env, &args)).filter(|port| !running.ports.contains(port));
+                    running.ports.extend(port);
+                }
             }
-            "USER" => running.user = Some(rest.clone()),
-            "CMD" => running.command = Some(words(rest)),
+            "USER" => running.user = Some(expand(rest, &running.env, &args)),
+            "CMD" => {
+                states_command = true;
+                running.command = Some(words(rest));
+            }
             "ENTRYPOINT" => {
                 // An ENTRYPOINT forgets the CMD of the image below, not that of its own stage.
+                running.command = running.command.filter(|_| states_command);
                 running.entrypoint = Some(words(rest));
             }
             "HEALTHCHECK" => running.health = health(rest),
@@ -119,20 +167,25 @@ fn pairs(rest: &str) -> Vec<(String, String)> {
 
 /// `$NAME`, `${NAME}` and `${NAME:-default}`, where the name is known.
 fn expand(word: &str, env: &BTreeMap<String, String>, args: &BTreeMap<String, String>) -> String {
-    let Some(start) = word.find('$') else { return word.to_owned() };
-    let rest = &word[start + 1..];
-    let (name, fallback, after) = match rest.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
-        Some((inner, after)) => {
-            let (name, fallback) = inner.split_once(":-").unwrap_or((inner, ""));
-            (name, fallback, after)
-        }
-        None => {
-            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
-            (&rest[..end], "", &rest[end..])
-        }
-    };
-    let value = env.get(name).or_else(|| args.get(name)).map_or(fallback, String::as_str);
-    format!("{}{value}{after}", &word[..start])
+    let mut expanded = String::new();
+    let mut rest = word;
+    while let Some((before, after)) = rest.split_once('$') {
+        expanded.push_str(before);
+        let (name, fallback, left) = match after.strip_prefix('{').and_then(|after| after.split_once('}')) {
+            Some((inner, left)) => {
+                let (name, fallback) = inner.split_once(":-").or_else(|| inner.split_once('-')).unwrap_or((inner, ""));
+                (name, fallback, left)
+            }
+            None => {
+                let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
+                (&after[..end], "", &after[end..])
+            }
+        };
+        let value = env.get(name).or_else(|| args.get(name)).filter(|value| !value.is_empty());
+        expanded.push_str(value.map_or(fallback, String::as_str));
+        rest = left;
+    }
+    expanded + rest
 }
 
 /// `80`, `80/tcp`, and the first of `8000-8010`; not UDP.
@@ -184,6 +237,25 @@ mod tests {
     #[test]
     fn ports_are_read_in_every_form() {
         assert_eq!(read("FROM a\nARG P=9\nEXPOSE 80/tcp 53/udp ${P} 8000-8010 ${Q:-7}\n", None).ports, [80, 9, 8000, 7]);
+    }
+
+    #[test]
+    fn arguments_before_the_first_stage_are_known_in_it_once_it_asks() {
+        let got = read("ARG TAG=22 PORT=5000\nFROM node:${TAG}-slim\nARG PORT\nENV PORT=$PORT\nEXPOSE ${PORT}\n", None);
+        assert_eq!((got.base.as_str(), got.ports, got.env["PORT"].as_str()), ("node:22-slim", vec![5000], "5000"));
+    }
+
+    #[test]
+    fn an_entrypoint_forgets_the_command_of_the_stage_below() {
+        assert_eq!(read("FROM a AS b\nCMD x\nFROM b\nENTRYPOINT [\"y\"]\n", None).command, None);
+        assert!(read("FROM a\nCMD x\nENTRYPOINT [\"y\"]\n", None).command.is_some());
+    }
+
+    #[test]
+    fn only_the_stages_that_are_needed_are_built() {
+        let all = stages(&parse("FROM a AS deps\nFROM a AS test\nFROM deps AS build\nFROM a\nCOPY --from=build /x /x\n"));
+        let names: Vec<_> = built_for(&all, all.last().unwrap()).iter().map(|stage| stage.name.as_deref()).collect();
+        assert_eq!(names, [Some("deps"), Some("build"), None]);
     }
 
     #[test]
