@@ -34,7 +34,7 @@ const FIXTURES: [(&str, Result<&str, &str>); 22] = [
     ("php/plain", Ok("php")),
     ("php/slim", Ok("php")),
     ("php/laravel", Ok("php")),
-    ("php/no-index", Err("PHP_NO_INDEX")),
+    ("php/library", Ok("php")),
     ("dockerfile/multi-stage", Ok("dockerfile")),
     ("dockerfile/silent", Ok("dockerfile")),
     ("dockerfile/empty", Err("DOCKERFILE_NO_FROM")),

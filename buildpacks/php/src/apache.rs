@@ -11,6 +11,11 @@ pub fn command() -> Command {
     argv(["apache2-foreground", "-f", CONFIG_PATH])
 }
 
+/// The same for a script.
+pub fn command_line() -> String {
+    format!("apache2-foreground -f {CONFIG_PATH}")
+}
+
 pub fn env() -> Vec<(String, String)> {
     // The usual directories belong to root, and the root file system may be read-only.
     [
@@ -23,15 +28,17 @@ pub fn env() -> Vec<(String, String)> {
     .to_vec()
 }
 
-pub fn config(site: &Site) -> File {
+/// `include`: a file of the application's with directives of its own.
+pub fn config(site: &Site, include: Option<&str>) -> File {
     let root = if site.root == "." { "/app".to_owned() } else { format!("/app/{}", site.root) };
     let fallback = if site.has_front_controller { "    FallbackResource /index.php\n" } else { "" };
     // With the application's root for a document root, what belongs to the build must be hidden.
     let hidden = if site.root == "." {
-        "RedirectMatch 404 \"^/(vendor/|node_modules/|composer\\.(json|lock)$|package(-lock)?\\.json$|Procfile$|artisan$)\"\n"
+        "RedirectMatch 404 \"^/(vendor/|node_modules/|composer\\.(json|lock)$|package(-lock)?\\.json$|(yarn|symfony)\\.lock$|pnpm-lock\\.yaml$|phpunit\\.xml|Procfile$|Dockerfile$|artisan$)\"\n"
     } else {
         ""
     };
+    let include = include.map_or_else(String::new, |file| format!("IncludeOptional /app/{file}\n"));
     let content = format!(
         r#"ServerRoot /etc/apache2
 ServerName localhost
@@ -93,7 +100,7 @@ RedirectMatch 404 "/\.(?!well-known/)"
 </IfModule>
 Header unset X-Powered-By
 Header always unset X-Powered-By
-"#
+{include}"#
     );
     File { path: CONFIG_PATH.into(), content, executable: false }
 }

@@ -12,7 +12,9 @@ pub struct Assets {
 /// The step, when there is a `build` script. `vendor`: the step whose `/app/vendor` the build may look into.
 pub fn plan(source: &Source, vendor: Option<&str>) -> Option<Assets> {
     let manifest: Value = serde_json::from_str(&source.peek("package.json")?).ok()?;
-    manifest.pointer("/scripts/build")?.as_str()?;
+    let has_script = |name: &&str| manifest.pointer(&format!("/scripts/{name}")).is_some_and(Value::is_string);
+    // Laravel Mix calls it `production`, and `prod` for short.
+    let script = ["build", "production", "prod"].into_iter().find(has_script)?;
     let stated = manifest.pointer("/engines/node").and_then(Value::as_str).filter(|range| !range.trim().is_empty());
     let tool = Tool {
         name: "node".into(),
@@ -20,20 +22,11 @@ pub fn plan(source: &Source, vendor: Option<&str>) -> Option<Assets> {
         source: stated.map_or(String::new(), |_| "package.json#engines.node".into()),
         is_default: stated.is_none(),
     };
-    let (setup, install, manager): (Option<&[&str]>, &[&str], &str) = if source.is_file("pnpm-lock.yaml") {
-        (Some(&["npm", "install", "--global", "--force", "pnpm@9"]), &["pnpm", "install", "--frozen-lockfile", "--prod=false"], "pnpm")
-    } else if source.is_file("yarn.lock") {
-        (
-            Some(&["npm", "install", "--global", "--force", "yarn@1"]),
-            &["yarn", "install", "--frozen-lockfile", "--production=false"],
-            "yarn",
-        )
-    } else if source.is_file("package-lock.json") {
-        (None, &["npm", "ci", "--no-audit", "--no-fund"], "npm")
-    } else {
-        (None, &["npm", "install", "--no-audit", "--no-fund"], "npm")
-    };
-    let run = |words: &[&str]| Run { command: argv(words.iter().copied()), cwd: "/app".into(), env: vec![], network: true };
+    let named = manifest.get("packageManager").and_then(Value::as_str).unwrap_or_default();
+    let Manager { program, package, install } = manager(source, named);
+    let setup = package.map(|package| vec!["npm".to_owned(), "install".into(), "--global".into(), "--force".into(), package]);
+    let run = |words: Vec<String>| Run { command: argv(words), cwd: "/app".into(), env: vec![], network: true };
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let mut inputs = vec![Input {
         origin: "source".into(),
         include: vec![],
@@ -52,10 +45,53 @@ pub fn plan(source: &Source, vendor: Option<&str>) -> Option<Assets> {
         base: Base::Tool("node".into()),
         inputs,
         files: vec![],
-        run: setup.into_iter().map(run).chain([run(install), run(&[manager, "run", "build"])]).collect(),
+        run: setup.into_iter().map(run).chain([run(words(install)), run(words(&[program, "run", script]))]).collect(),
         caches: vec!["npm".into()],
         secrets: vec![],
         packages: vec![],
     };
     Some(Assets { tool, step, cache: Cache { id: "npm".into(), path: "/root/.npm".into(), shared: true } })
+}
+
+struct Manager {
+    program: &'static str,
+    /// What npm installs to have it; `None`: Node's image brings it.
+    package: Option<String>,
+    install: &'static [&'static str],
+}
+
+/// By `packageManager`, else by the lockfile.
+fn manager(source: &Source, named: &str) -> Manager {
+    let (name, version) = named.split_once('@').unwrap_or((named, ""));
+    let version = version.split('+').next().filter(|version| version.starts_with(|c: char| c.is_ascii_digit()));
+    let is = |manager: &str, lockfiles: &[&str]| name == manager || (name.is_empty() && source.first_file(lockfiles).is_some());
+    if is("pnpm", &["pnpm-lock.yaml"]) {
+        let install: &[&str] = if source.is_file("pnpm-lock.yaml") {
+            &["pnpm", "install", "--frozen-lockfile", "--prod=false"]
+        } else {
+            &["pnpm", "install", "--prod=false"]
+        };
+        let lockfile = source.peek_start("pnpm-lock.yaml", 200).unwrap_or_default();
+        let usual = if lockfile.contains("lockfileVersion: 5") { "7" } else { "9" };
+        Manager { program: "pnpm", package: Some(format!("pnpm@{}", version.unwrap_or(usual))), install }
+    } else if is("yarn", &["yarn.lock"]) {
+        let is_first = version.map_or_else(|| !source.is_file(".yarnrc.yml"), |version| version.starts_with("1."));
+        let package = match (is_first, version) {
+            (true, version) => format!("yarn@{}", version.unwrap_or("1")),
+            (false, version) => format!("@yarnpkg/cli-dist@{}", version.unwrap_or("4")),
+        };
+        let install: &[&str] = match (is_first, source.is_file("yarn.lock")) {
+            (true, true) => &["yarn", "install", "--frozen-lockfile", "--production=false"],
+            (true, false) => &["yarn", "install", "--production=false"],
+            (false, true) => &["yarn", "install", "--immutable"],
+            (false, false) => &["yarn", "install"],
+        };
+        Manager { program: "yarn", package: Some(package), install }
+    } else if is("bun", &["bun.lock", "bun.lockb"]) {
+        Manager { program: "bun", package: Some(format!("bun@{}", version.unwrap_or("1"))), install: &["bun", "install"] }
+    } else if source.first_file(&["package-lock.json", "npm-shrinkwrap.json"]).is_some() {
+        Manager { program: "npm", package: None, install: &["npm", "ci", "--include=dev", "--no-audit", "--no-fund"] }
+    } else {
+        Manager { program: "npm", package: None, install: &["npm", "install", "--include=dev", "--no-audit", "--no-fund"] }
+    }
 }

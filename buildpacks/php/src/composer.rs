@@ -1,36 +1,57 @@
-//! `composer.json`, and which PHP it asks for.
+//! `composer.json`.
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use slipway_buildpack_sdk::{Refusal, Source, Tool, parse_json, refuse};
+use slipway_buildpack_sdk::{Refusal, Source, parse_json, refuse};
 
 pub const FILE: &str = "composer.json";
-const DEFAULT: &str = "8.2";
 
 #[derive(Debug, Clone, Default)]
 pub struct Composer {
     keys: Map<String, Value>,
 }
 
+/// The manifest; an empty file says as little as `{}`.
 pub fn load(source: &Source) -> Result<Option<Composer>, Refusal> {
-    let Some(text) = source.read(FILE)? else { return Ok(None) };
-    match parse_json::<Value>("PHP_MANIFEST_INVALID", FILE, &text)? {
-        Value::Object(keys) => Ok(Some(Composer { keys })),
-        _ => Err(refuse("PHP_MANIFEST_INVALID", "`composer.json` is not an object.")
-            .at(FILE)
-            .line(1)
-            .fix("Write `{ ... }` in `composer.json`.")),
+    source.read(FILE)?.map(|text| if text.trim().is_empty() { Ok(Composer::default()) } else { Composer::from_text(&text) }).transpose()
+}
+
+/// Parses one of Composer's files, with a word on what a merge leaves behind.
+pub fn parse<T: DeserializeOwned>(code: &str, file: &str, text: &str) -> Result<T, Refusal> {
+    if let Some(index) = text.lines().position(|line| line.starts_with("<<<<<<< ")) {
+        return Err(refuse(code, format!("`{file}` holds the marks of a merge that was not finished."))
+            .at(file)
+            .line(index as u32 + 1)
+            .fix(format!("Finish the merge in `{file}` and run `composer update --lock`.")));
     }
+    parse_json(code, file, text)
+}
+
+/// The name after `ext-`, as PHP itself calls it.
+pub fn extension(name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    name.strip_prefix("ext-").map(|name| if name == "zend-opcache" { "opcache".to_owned() } else { name.to_owned() })
 }
 
 impl Composer {
+    pub fn from_text(text: &str) -> Result<Self, Refusal> {
+        match parse::<Value>("PHP_MANIFEST_INVALID", FILE, text)? {
+            Value::Object(keys) => Ok(Self { keys }),
+            _ => Err(refuse("PHP_MANIFEST_INVALID", "`composer.json` is not an object.")
+                .at(FILE)
+                .line(1)
+                .fix("Write `{ ... }` in `composer.json`.")),
+        }
+    }
+
+    fn at(&self, path: &[&str]) -> Option<&Value> {
+        let (first, rest) = path.split_first()?;
+        rest.iter().try_fold(self.keys.get(*first)?, |value, key| value.get(*key))
+    }
+
     /// A string at a path of keys.
     pub fn text(&self, path: &[&str]) -> Option<&str> {
-        let (last, parents) = path.split_last()?;
-        let mut keys = &self.keys;
-        for parent in parents {
-            keys = keys.get(*parent)?.as_object()?;
-        }
-        keys.get(*last)?.as_str().map(str::trim).filter(|text| !text.is_empty())
+        self.at(path)?.as_str().map(str::trim).filter(|text| !text.is_empty())
     }
 
     /// Names and constraints of `require`.
@@ -47,64 +68,53 @@ impl Composer {
         self.requires().any(|(name, _)| name == package)
     }
 
+    /// Whether there is something for Composer to do: packages to fetch, or classes of the application's own to find.
+    pub fn has_work(&self) -> bool {
+        self.has_packages() || self.keys.get("autoload").and_then(Value::as_object).is_some_and(|autoload| !autoload.is_empty())
+    }
+
     /// Whether anything but PHP itself and its extensions is required.
     pub fn has_packages(&self) -> bool {
         self.requires().any(|(name, _)| name.contains('/'))
     }
 
-    /// Whether packages come from directories of the source.
-    pub fn has_path_repositories(&self) -> bool {
+    /// Whether installing reads more of the source than the manifests: packages or archives that lie in it, manifests that
+    /// are merged, files that a scaffold copies.
+    pub fn installs_from_source(&self) -> bool {
         let repositories: Vec<&Value> = match self.keys.get("repositories") {
             Some(Value::Array(list)) => list.iter().collect(),
             Some(Value::Object(map)) => map.values().collect(),
             _ => Vec::new(),
         };
-        repositories.iter().any(|repository| repository.get("type").and_then(Value::as_str) == Some("path"))
+        let is_local = |repository: &&Value| matches!(repository.get("type").and_then(Value::as_str), Some("path" | "artifact"));
+        repositories.iter().any(is_local)
+            || self.at(&["extra", "merge-plugin"]).is_some()
+            || self.at(&["extra", "drupal-scaffold", "file-mapping"]).is_some()
+            || self.at(&["extra", "patches"]).is_some()
+            || self.at(&["extra", "patches-file"]).is_some()
     }
 
     pub fn has_script(&self, name: &str) -> bool {
-        self.keys.get("scripts").and_then(|scripts| scripts.get(name)).is_some()
+        self.at(&["scripts", name]).is_some()
     }
-}
 
-/// The constraint, from the first place that states one.
-pub fn php_version(source: &Source, composer: Option<&Composer>) -> Result<Tool, Refusal> {
-    let line = |file: &str| source.peek(file).and_then(|text| text.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned));
-    let tool_versions = || {
-        source.peek(".tool-versions")?.lines().find_map(|line| {
-            let mut words = line.split_whitespace();
-            (words.next() == Some("php")).then(|| words.next().map(str::to_owned))?
-        })
-    };
-    let from = |path: &[&str]| composer.and_then(|composer| composer.text(path)).map(str::to_owned);
-    let stated = [
-        (from(&["config", "platform", "php"]), "composer.json#config.platform.php", FILE),
-        (from(&["require", "php"]), "composer.json#require.php", FILE),
-        (from(&["require", "php-64bit"]), "composer.json#require.php-64bit", FILE),
-        (line(".php-version"), ".php-version", ".php-version"),
-        (tool_versions(), ".tool-versions", ".tool-versions"),
-    ];
-    for (text, origin, file) in stated {
-        let Some(constraint) = text else { continue };
-        if !is_constraint(&constraint) {
-            return Err(refuse("PHP_VERSION_INVALID", format!("`{constraint}` in {origin} is not a version or range of PHP."))
-                .at(file)
-                .fix("Write a version such as `8.2` or a range such as `^8.2`."));
-        }
-        return Ok(Tool { name: "php".into(), constraint, source: origin.into(), is_default: false });
+    /// The `start` script as a command line: without Composer, which the image does not hold, and without calls of PHP
+    /// methods, which only Composer can make.
+    pub fn start_script(&self) -> Option<String> {
+        let lines: Vec<&str> = match self.at(&["scripts", "start"])? {
+            Value::String(line) => vec![line.as_str()],
+            Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
+            _ => return None,
+        };
+        let lines: Vec<String> = lines
+            .into_iter()
+            .filter(|line| !line.contains("::"))
+            .map(|line| line.strip_prefix("@php ").map_or_else(|| line.trim().to_owned(), |rest| format!("php {}", rest.trim())))
+            .filter(|line| !line.is_empty())
+            .collect();
+        let is_plain = !lines.is_empty() && lines.iter().all(|line| !line.starts_with(['@', '\\']));
+        is_plain.then(|| lines.join(" && "))
     }
-    Ok(Tool { name: "php".into(), constraint: DEFAULT.into(), source: String::new(), is_default: true })
-}
-
-/// The form of Composer's constraints; what they mean is for whoever resolves them.
-fn is_constraint(text: &str) -> bool {
-    text.split(['|', ',', ' ']).filter(|part| !part.is_empty() && *part != "-").all(|part| {
-        let number = part.trim_start_matches(['>', '<', '=', '~', '^', '!', 'v']);
-        number.is_empty()
-            || number == "*"
-            || (number.starts_with(|c: char| c.is_ascii_digit())
-                && number.bytes().all(|b| b.is_ascii_alphanumeric() || b".*@-".contains(&b)))
-    })
 }
 
 #[cfg(test)]
@@ -112,12 +122,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn composer_constraints_are_known_from_other_words() {
-        for good in ["^8.2", ">=8.1 <8.4", "^7.4|^8.0", "^7.4 || ^8.0", "8.2.*", "~8.1", "*", "8.1 - 8.3", ">= 8.0", "8.3.0-RC1"] {
-            assert!(is_constraint(good), "{good}");
-        }
-        for bad in ["eight", "php8", "^x"] {
-            assert!(!is_constraint(bad), "{bad}");
-        }
+    fn a_start_script_is_run_without_composer() {
+        let start = |script: &str| Composer::from_text(&format!(r#"{{"scripts": {{"start": {script}}}}}"#)).unwrap().start_script();
+        assert_eq!(start(r#"["Composer\\Config::disableProcessTimeout", "@php bin/server.php"]"#).as_deref(), Some("php bin/server.php"));
+        assert_eq!(start(r#""php bin/server.php start""#).as_deref(), Some("php bin/server.php start"));
+        assert_eq!((start(r#""@serve""#), start("[]"), start("{}")), (None, None, None));
+    }
+
+    #[test]
+    fn an_unfinished_merge_is_refused_by_its_line() {
+        let refusal = Composer::from_text("{\n<<<<<<< HEAD\n}").unwrap_err();
+        assert_eq!((refusal.code.as_str(), refusal.line), ("PHP_MANIFEST_INVALID", Some(2)));
     }
 }

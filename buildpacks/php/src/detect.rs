@@ -1,8 +1,8 @@
 //! Whether a tree is a PHP application, and how sure that is.
 
-use slipway_buildpack_sdk::{Context, Detected, Source, WHOLE_APPLICATION, detection, reason, stated_start};
+use slipway_buildpack_sdk::{Context, Detected, Source, WHOLE_APPLICATION, detection, has_other_processes, reason, stated_start};
 
-use crate::{composer, site};
+use crate::{composer, launcher, site};
 
 const WHOLE: u8 = WHOLE_APPLICATION + 10;
 const UNCLEAR: u8 = 60;
@@ -13,15 +13,18 @@ pub fn detect(source: &Source, context: &Context) -> Detected {
         Err(refusal) => return Detected::Refused(refusal),
     };
     let framework = site::framework(source, composer.as_ref());
-    let site = site::find(source, framework);
-    let evidence = if composer.is_some() {
-        composer::FILE
-    } else if let Some(site) = &site {
-        if site.root == "." { "index.php" } else { "public/index.php" }
-    } else {
-        return Detected::No(vec![reason(composer::FILE, "there is no composer.json"), reason("index.php", "and no index.php")]);
+    let site = site::find(source, composer.as_ref(), framework, launcher::find(source).as_ref());
+    let evidence = match (&composer, &site) {
+        (Some(_), _) => composer::FILE,
+        (None, Some(site)) => site.evidence.as_str(),
+        (None, None) => {
+            return Detected::No(vec![reason(composer::FILE, "there is no composer.json"), reason("index.php", "and no index.php")]);
+        }
     };
-    let starts = site.is_some() || stated_start(source, context).is_some();
+    let starts = site.is_some()
+        || stated_start(source, context).is_some()
+        || has_other_processes(source)
+        || composer.as_ref().is_some_and(|composer| composer.start_script().is_some());
     detection(context)
         .framework(framework)
         .package_manager(composer.as_ref().map(|_| "composer"))

@@ -6,10 +6,15 @@
 mod apache;
 mod assets;
 mod composer;
+mod constraint;
 mod detect;
 mod extensions;
+mod laravel;
+mod launcher;
+mod lock;
 mod site;
 mod steps;
+mod version;
 
 use slipway_buildpack_sdk::{Buildpack, Context, Detected, Detection, Fragment, Refusal, Source, export_buildpack};
 
