@@ -9,6 +9,7 @@ mod bindings;
 mod check;
 mod choose;
 mod compiled;
+mod compose;
 mod error;
 mod host;
 pub mod lowering;

@@ -2,9 +2,17 @@
 
 use std::path::Path;
 
-use slipway_buildpack_wit::{Command, Context, Detected, Fragment, Plan, Process, ProcessKind, Refusal, procfile, shell_line};
+use slipway_buildpack_wit::{
+    Asset, Command, Context, Detected, Detection, Fragment, Plan, Process, ProcessKind, Refusal, procfile, shell_line,
+};
 
-use crate::{Buildpack, Candidate, Choice, HostError, LookedFor, PlanViolation, app_config::AppConfig, check_plan, select};
+use crate::{
+    Buildpack, Candidate, Choice, HostError, LookedFor, PlanViolation,
+    app_config::AppConfig,
+    check_plan,
+    compose::{Contribution, compose, made_by},
+    select,
+};
 
 /// A Procfile is a few lines.
 const MAX_PROCFILE_BYTES: u64 = 64 << 10;
@@ -53,17 +61,23 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
         let detected = buildpack.detect(tree, &request.context).await.map_err(|error| blame(buildpack, error))?;
         candidates.push(Candidate { buildpack: buildpack.id().to_owned(), detected: same_root(detected, &request.context) });
     }
-    let (chosen, detection) = match select(candidates, runtime) {
+    let (chosen, detection, others) = match select(candidates, runtime) {
         Choice::Chosen { buildpack, detection, others } => {
             tracing::debug!(buildpack, score = detection.score, others = ?others.iter().map(|(id, d)| (id, d.score)).collect::<Vec<_>>(), "chosen");
-            (buildpack, detection)
+            (buildpack, detection, others)
         }
         Choice::Refused(refusal) => return Err(PlanFailure::Refused(refusal)),
         Choice::NoMatch(looked_for) => return Err(PlanFailure::NoMatch { looked_for }),
     };
-    let buildpack = buildpacks.iter().find(|buildpack| buildpack.id() == chosen).expect("a candidate is one of the buildpacks");
-    let answer = buildpack.plan(tree, &request.context, &detection).await.map_err(|error| blame(buildpack, error))?;
+    let buildpack = of_id(buildpacks, &chosen);
+    let (contributions, left) = contributions(buildpacks, tree, &request.context, &detection, others).await?;
+    // What nobody else makes is for the buildpack to make, or to do without.
+    let asked = Detection { requires: left, ..detection.clone() };
+    let answer = buildpack.plan(tree, &request.context, &asked).await.map_err(|error| blame(buildpack, error))?;
     let mut fragment = answer.map_err(PlanFailure::Refused)?;
+    for contribution in contributions {
+        compose(&mut fragment, &detection, contribution);
+    }
     if let Some(text) = read_procfile(&tree.join(&request.context.app_root).join("Procfile")) {
         merge_procfile(&mut fragment, &text, request.context.start_command.is_some());
     }
@@ -75,6 +89,42 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
     }
     check_plan(&fragment).map_err(|violations| PlanFailure::InvalidPlan { buildpack: chosen.clone(), violations })?;
     Ok(Plan { buildpack: chosen, detection, fragment })
+}
+
+/// The plans of those that make assets which the chosen buildpack requires, the surest first, and the assets that are left. A
+/// buildpack that refuses makes nothing.
+async fn contributions(
+    buildpacks: &[Buildpack],
+    tree: &Path,
+    context: &Context,
+    detection: &Detection,
+    others: Vec<(String, Detection)>,
+) -> Result<(Vec<Contribution>, Vec<Asset>), PlanFailure> {
+    let mut left = detection.requires.clone();
+    let mut contributions = Vec::new();
+    for (id, mut other) in others {
+        let made: Vec<Asset> = made_by(&other, &left).cloned().collect();
+        if made.is_empty() {
+            continue;
+        }
+        // The commands in the settings are for the application, not for its assets.
+        let context = Context { build_command: None, start_command: None, ..context.clone() };
+        let buildpack = of_id(buildpacks, &id);
+        match buildpack.plan(tree, &context, &other).await.map_err(|error| blame(buildpack, error))? {
+            Ok(fragment) if fragment.image.is_some() => {
+                left.retain(|asset| !made.contains(asset));
+                other.provides = made.into_iter().map(|asset| asset.name).collect();
+                contributions.push(Contribution { buildpack: id, detection: other, fragment });
+            }
+            Ok(_) => {}
+            Err(refusal) => tracing::debug!(buildpack = id, code = refusal.code, "makes no assets"),
+        }
+    }
+    Ok((contributions, left))
+}
+
+fn of_id<'a>(buildpacks: &'a [Buildpack], id: &str) -> &'a Buildpack {
+    buildpacks.iter().find(|buildpack| buildpack.id() == id).expect("a candidate is one of the buildpacks")
 }
 
 /// The Procfile's processes join the plan's and replace those of the same name, but for a `web` that the settings state.

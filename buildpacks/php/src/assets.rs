@@ -9,12 +9,22 @@ pub struct Assets {
     pub cache: Cache,
 }
 
-/// The step, when there is a `build` script. `vendor`: the step whose `/app/vendor` the build may look into.
-pub fn plan(source: &Source, vendor: Option<&str>) -> Option<Assets> {
+/// The manifest and the script that builds, when there is one.
+fn build_script(source: &Source) -> Option<(Value, &'static str)> {
     let manifest: Value = serde_json::from_str(&source.peek("package.json")?).ok()?;
     let has_script = |name: &&str| manifest.pointer(&format!("/scripts/{name}")).is_some_and(Value::is_string);
     // Laravel Mix calls it `production`, and `prod` for short.
     let script = ["build", "production", "prod"].into_iter().find(has_script)?;
+    Some((manifest, script))
+}
+
+pub fn are_built(source: &Source) -> bool {
+    build_script(source).is_some()
+}
+
+/// The step, when there is a script for it. `vendor`: the step whose `/app/vendor` the build may look into.
+pub fn plan(source: &Source, vendor: Option<&str>) -> Option<Assets> {
+    let (manifest, script) = build_script(source)?;
     let stated = manifest.pointer("/engines/node").and_then(Value::as_str).filter(|range| !range.trim().is_empty());
     let tool = Tool {
         name: "node".into(),

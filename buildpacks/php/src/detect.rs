@@ -2,7 +2,7 @@
 
 use slipway_buildpack_sdk::{Context, Detected, Source, WHOLE_APPLICATION, detection, has_other_processes, reason, stated_start};
 
-use crate::{composer, launcher, site};
+use crate::{assets, composer, launcher, site};
 
 const WHOLE: u8 = WHOLE_APPLICATION + 10;
 const UNCLEAR: u8 = 60;
@@ -25,10 +25,16 @@ pub fn detect(source: &Source, context: &Context) -> Detected {
         || stated_start(source, context).is_some()
         || has_other_processes(source)
         || composer.as_ref().is_some_and(|composer| composer.start_script().is_some());
-    detection(context)
+    let mut answer = detection(context)
         .framework(framework)
         .package_manager(composer.as_ref().map(|_| "composer"))
         .score(if starts { WHOLE } else { UNCLEAR })
-        .because(evidence, "a PHP application")
-        .into()
+        .because(evidence, "a PHP application");
+    if let Some(site) = site.filter(|site| site.root != "." && assets::are_built(source)) {
+        answer = answer.requires_if_made(site.root);
+    }
+    if composer.is_some_and(|composer| composer.has_work()) {
+        answer = answer.provides("vendor");
+    }
+    answer.into()
 }

@@ -26,8 +26,8 @@ impl Buildpack for Php {
         detect::detect(source, context)
     }
 
-    fn plan(&self, source: &Source, context: &Context, _detection: &Detection) -> Result<Fragment, Refusal> {
-        steps::plan(source, context, composer::load(source)?.as_ref())
+    fn plan(&self, source: &Source, context: &Context, detection: &Detection) -> Result<Fragment, Refusal> {
+        steps::plan(source, context, composer::load(source)?.as_ref(), !detection.requires.is_empty())
     }
 }
 

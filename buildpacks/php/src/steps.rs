@@ -19,7 +19,8 @@ const APP: &str = "/app";
 const USER: &str = "1000:1000";
 const CACHE: &str = "composer";
 
-pub fn plan(source: &Source, context: &Context, composer: Option<&Composer>) -> Result<Fragment, Refusal> {
+/// `makes_assets`: whether no other buildpack builds what a `package.json` beside the application says.
+pub fn plan(source: &Source, context: &Context, composer: Option<&Composer>, makes_assets: bool) -> Result<Fragment, Refusal> {
     let framework = site::framework(source, composer);
     let packaged = composer.filter(|composer| composer.has_work());
     let lock = if composer.is_some() { lock::load(source)? } else { None };
@@ -48,7 +49,7 @@ pub fn plan(source: &Source, context: &Context, composer: Option<&Composer>) -> 
         install(&mut fragment, source, composer, &php, framework, &mut diagnostics);
         code = Some("build");
     }
-    let assets = assets::plan(source, packaged.map(|_| "install"));
+    let assets = if makes_assets { assets::plan(source, packaged.map(|_| "install")) } else { None };
     let launcher = launcher::find(source);
     let site = site::find(source, composer, framework, launcher.as_ref());
     if let Some(command) = context.build_command.as_deref().map(str::trim).filter(|command| !command.is_empty()) {

@@ -68,6 +68,15 @@ fn laravel_makes_its_caches_when_it_starts_and_not_when_it_is_built() {
 }
 
 #[test]
+fn assets_that_another_buildpack_makes_are_left_to_it() {
+    let mut answer = detection("laravel");
+    assert_eq!((answer.requires[0].name.as_str(), answer.requires[0].optional), ("public", true));
+    answer.requires.clear();
+    let plan = Php.plan(&source("laravel"), &Context::default(), &answer).unwrap();
+    assert!(plan.steps.iter().all(|step| step.id != "assets") && plan.tools.len() == 2);
+}
+
+#[test]
 fn symfony_runs_on_what_its_locked_packages_run_on() {
     let plan = plan("symfony").unwrap();
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Short ways to say what a buildpack says often.
 
-use crate::{Command, Context, Detected, Detection, Diagnostic, Level, Reason, Refusal};
+use crate::{Asset, Command, Context, Detected, Detection, Diagnostic, Level, Reason, Refusal};
 
 /// A refusal with nothing but its id and message; complete it with [`Refusal::at`], [`Refusal::line`] and [`Refusal::fix`].
 #[must_use]
@@ -66,6 +66,20 @@ impl DetectionBuilder {
     #[must_use]
     pub fn package_manager(mut self, name: Option<impl Into<String>>) -> Self {
         self.0.package_manager = name.map(Into::into);
+        self
+    }
+
+    /// A directory below the application's root that this buildpack's steps make; `.`: they may write anywhere in it.
+    #[must_use]
+    pub fn provides(mut self, asset: impl Into<String>) -> Self {
+        self.0.provides.push(asset.into());
+        self
+    }
+
+    /// A directory that another buildpack may make. It is left in the detection that `plan` gets where none does.
+    #[must_use]
+    pub fn requires_if_made(mut self, asset: impl Into<String>) -> Self {
+        self.0.requires.push(Asset { name: asset.into(), optional: true });
         self
     }
 
