@@ -1,15 +1,26 @@
 //! The buildpack for Python applications: pip, Poetry, Pipenv, uv and PDM; Django, Flask, FastAPI and plain programs.
 //!
-//! [`project`] reads the manifests, [`installer`] decides who installs, [`version`] which Python is wanted, [`start`] what
-//! runs, and [`steps`] writes it all down. Dependencies live in a virtual environment that the image copies whole.
+//! [`project`] and [`requirements`] read the manifests, [`installer`] and [`lockfile`] decide who installs, [`version`] which
+//! Python is wanted, [`framework`] and [`start`] what runs, and [`steps`] writes it all down. Dependencies live in a virtual
+//! environment that the image copies whole.
 
 mod app_object;
+mod code;
+mod constraint;
 mod detect;
+mod django;
+mod framework;
 mod installer;
+mod lockfile;
+mod program;
 mod project;
+mod requirements;
+mod server;
 mod start;
 mod steps;
+mod subdirectories;
 mod system_packages;
+mod text;
 mod version;
 
 use slipway_buildpack_sdk::{Buildpack, Context, Detected, Detection, Fragment, Refusal, Source, export_buildpack};

@@ -1,48 +1,66 @@
-//! What the manifests say: `requirements.txt`, `pyproject.toml`, `Pipfile`.
+//! What the manifests say: requirements files, `pyproject.toml`, `Pipfile`, `setup.py` and `setup.cfg`.
 
 use std::collections::BTreeSet;
 
 use slipway_buildpack_sdk::{Refusal, Source, parse_toml};
 use toml::{Table, Value};
 
+use crate::{
+    requirements::{self, Requirement, RequirementsFile, normalize},
+    text::plain,
+};
+
 #[derive(Debug, Clone, Default)]
 pub struct Project {
     pub pyproject: Option<Table>,
     pub pipfile: Option<Table>,
-    pub requirements: Option<String>,
-    /// Names of all direct dependencies, normalized: lower case, `-` for `_` and `.`.
+    /// The file that pip installs from, then all that it includes.
+    pub requirements: Vec<RequirementsFile>,
+    /// Names of all direct dependencies, normalized, and `name[extra]` for their extras.
     pub dependencies: BTreeSet<String>,
 }
 
 pub fn load(source: &Source) -> Result<Project, Refusal> {
-    let table = |code: &str, file: &str| source.read(file)?.map(|text| parse_toml::<Table>(code, file, &text)).transpose();
+    let table = |code: &str, file: &str| source.read(file)?.map(|text| parse_toml::<Table>(code, file, &plain(text))).transpose();
     let mut project = Project {
         pyproject: table("PYTHON_PYPROJECT_INVALID", "pyproject.toml")?,
         pipfile: table("PYTHON_PIPFILE_INVALID", "Pipfile")?,
-        requirements: source.read("requirements.txt")?,
+        requirements: requirements::load(source)?,
         dependencies: BTreeSet::new(),
     };
-    let mut names: Vec<String> = Vec::new();
-    for text in project.requirements.iter().cloned().chain(nested_requirements(source)) {
-        names.extend(text.lines().filter_map(requirement_name));
-    }
-    names.extend(project.project_dependencies().iter().filter_map(|line| requirement_name(line)));
-    for table in
-        [project.table(&["tool", "poetry", "dependencies"]), project.pipfile.as_ref().and_then(|file| file.get("packages")?.as_table())]
-    {
-        names.extend(table.into_iter().flat_map(|table| table.keys().map(|name| normalize(name))));
+    let mut found: Vec<Requirement> = project.requirements.iter().flat_map(RequirementsFile::requirements).collect();
+    found.extend(project.project_dependencies().iter().filter_map(|line| requirements::parse(line)));
+    for table in [project.poetry_dependencies(), project.pipfile_packages()].into_iter().flatten() {
+        found.extend(table.iter().map(|(name, value)| from_table(name, value)));
     }
     if let Some(setup) = source.peek("setup.py") {
         // Enough to see a framework in `install_requires`; nothing is run.
-        names.extend(setup.split(['"', '\'']).skip(1).step_by(2).filter_map(requirement_name));
+        found.extend(setup.split(['"', '\'']).skip(1).step_by(2).filter_map(requirements::parse));
     }
-    project.dependencies.extend(names);
+    if let Some(setup) = source.peek("setup.cfg") {
+        let lines = setup.lines().skip_while(|line| !line.trim_start().starts_with("install_requires"));
+        found.extend(
+            lines.map(|line| line.trim_start_matches("install_requires").trim_start_matches([' ', '='])).filter_map(requirements::parse),
+        );
+    }
+    for Requirement { name, extras, .. } in found {
+        project.dependencies.extend(extras.iter().map(|extra| format!("{name}[{extra}]")));
+        project.dependencies.insert(name);
+    }
     Ok(project)
 }
 
-/// The files that hosting platforms' conventions split requirements into.
-fn nested_requirements(source: &Source) -> Vec<String> {
-    ["requirements/production.txt", "requirements/prod.txt", "requirements/base.txt"].iter().filter_map(|file| source.peek(file)).collect()
+/// An entry of a Pipfile or of Poetry's table.
+pub fn from_table(name: &str, value: &Value) -> Requirement {
+    let table = value.as_table();
+    let extras = table.and_then(|table| table.get("extras")?.as_array());
+    let conditions = ["markers", "python", "platform", "optional", "git", "path", "url", "file", "ref", "platform_system", "sys_platform"];
+    Requirement {
+        name: normalize(name),
+        extras: extras.into_iter().flatten().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect(),
+        specifiers: value.as_str().or_else(|| table?.get("version")?.as_str()).unwrap_or_default().to_owned(),
+        is_conditional: value.is_array() || table.is_some_and(|table| conditions.iter().any(|key| table.contains_key(*key))),
+    }
 }
 
 impl Project {
@@ -61,45 +79,28 @@ impl Project {
         self.table(tables)?.get(*last)?.as_str()
     }
 
+    /// The project's own name, as it states it.
+    pub fn name(&self) -> Option<&str> {
+        self.text(&["project", "name"]).or_else(|| self.text(&["tool", "poetry", "name"]))
+    }
+
     /// `project.dependencies`, as requirement lines.
     pub fn project_dependencies(&self) -> Vec<String> {
         let list = self.table(&["project"]).and_then(|project| project.get("dependencies")).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     }
-}
 
-/// The name in a line such as `Flask[async]>=2 ; python_version > "3"  # why`.
-fn requirement_name(line: &str) -> Option<String> {
-    let line = line.trim();
-    if !line.starts_with(|c: char| c.is_ascii_alphanumeric()) || line.contains("://") && !line.contains('@') {
-        return None;
+    /// Whether the dependencies are known only to what builds the project.
+    pub fn has_dynamic_dependencies(&self) -> bool {
+        let list = self.table(&["project"]).and_then(|project| project.get("dynamic")).and_then(Value::as_array);
+        list.into_iter().flatten().any(|name| name.as_str() == Some("dependencies"))
     }
-    let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(line.len());
-    Some(normalize(&line[..end]))
-}
 
-fn normalize(name: &str) -> String {
-    name.to_ascii_lowercase().replace(['_', '.'], "-")
-}
+    pub fn poetry_dependencies(&self) -> Option<&Table> {
+        self.table(&["tool", "poetry", "dependencies"])
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_found_in_requirement_lines() {
-        let names: Vec<_> = [
-            "Flask==3",
-            "uvicorn[standard]>=0.1 ; python_version>'3'",
-            "psycopg2_binary",
-            "# no",
-            "-r x",
-            "git+https://x/y",
-            "a @ https://x",
-        ]
-        .iter()
-        .filter_map(|line| requirement_name(line))
-        .collect();
-        assert_eq!(names, ["flask", "uvicorn", "psycopg2-binary", "a"]);
+    pub fn pipfile_packages(&self) -> Option<&Table> {
+        self.pipfile.as_ref()?.get("packages")?.as_table()
     }
 }

@@ -1,11 +1,49 @@
-//! What runs: the customer's word, else what the framework wants, else a file whose name says it.
+//! What runs: the customer's word, else what the framework wants, else a program.
 
-use slipway_buildpack_sdk::{Command, Context, Process, ProcessKind, Refusal, Source, argv, refuse, shell, stated_start};
+use slipway_buildpack_sdk::{Command, Context, Process, Source, argv, has_other_processes, shell, stated_start};
 
 use crate::{
-    app_object::{self, AppObject},
+    app_object,
+    code::Code,
+    django,
+    framework::{self, Framework, Serving},
+    program::{self, Program},
     project::Project,
+    server,
 };
+
+/// Libraries of programs that call out and listen to nobody.
+const BOTS: [&str; 14] = [
+    "discord-py",
+    "py-cord",
+    "nextcord",
+    "disnake",
+    "hikari",
+    "python-telegram-bot",
+    "pytelegrambotapi",
+    "aiogram",
+    "telethon",
+    "pyrogram",
+    "twitchio",
+    "tweepy",
+    "apscheduler",
+    "schedule",
+];
+/// What a program that listens has in its text.
+const LISTENING: [&str; 12] = [
+    "PORT",
+    "http.server",
+    "socketserver",
+    "HTTPServer",
+    "uvicorn",
+    "run_app",
+    "webhook",
+    "socket.",
+    "waitress",
+    "gunicorn",
+    "werkzeug",
+    "hypercorn",
+];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
@@ -14,177 +52,130 @@ pub struct Start {
     pub others: Vec<Process>,
     /// Variables of the image.
     pub env: Vec<(String, String)>,
+    /// Whether it opens a port.
+    pub listens: bool,
 }
 
-/// What a framework's own name is in a plan, by a dependency that gives it away; the more particular first.
-const FRAMEWORKS: [(&str, &str); 9] = [
-    ("django", "django"),
-    ("python-fasthtml", "fasthtml"),
-    ("fastapi", "fastapi"),
-    ("streamlit", "streamlit"),
-    ("gradio", "gradio"),
-    ("flask", "flask"),
-    ("starlette", "starlette"),
-    ("sanic", "sanic"),
-    ("aiohttp", "aiohttp"),
-];
+const PROCFILE: &str = "Procfile";
+const SETTINGS: &str = "the settings";
 
-const PROGRAMS: [&str; 12] = [
-    "main.py",
-    "app.py",
-    "start.py",
-    "bot.py",
-    "hello.py",
-    "server.py",
-    "run.py",
-    "application.py",
-    "index.py",
-    "src/main.py",
-    "src/app.py",
-    "app/main.py",
-];
-
-pub fn framework(source: &Source, project: &Project) -> Option<&'static str> {
-    if source.is_file("manage.py") {
-        return Some("django");
+impl Start {
+    fn new(web: Command, why: &'static str) -> Self {
+        Self { web, why, others: Vec::new(), env: Vec::new(), listens: true }
     }
-    FRAMEWORKS.into_iter().find(|(package, _)| project.uses(package)).map(|(_, name)| name)
+
+    /// Whether these are the customer's own words.
+    pub fn is_stated(&self) -> bool {
+        matches!(self.why, PROCFILE | SETTINGS)
+    }
 }
 
 /// How the application starts, or `None` when the tree does not tell.
-pub fn find(source: &Source, context: &Context, project: &Project) -> Option<Start> {
-    let plain = |web: Command, why: &'static str| Start { web, why, others: Vec::new(), env: Vec::new() };
+pub fn find(source: &Source, context: &Context, project: &Project, code: &Code) -> Option<Start> {
     if let Some(stated) = stated_start(source, context) {
-        let why = if stated.file.is_some() { "Procfile" } else { "the settings" };
-        return Some(plain(shell(stated.command), why));
+        return Some(Start::new(shell(stated.command), if stated.file.is_some() { PROCFILE } else { SETTINGS }));
     }
-    let by_framework = match framework(source, project) {
-        Some("django") => django(source, project),
-        Some("fastapi") => app_object::find(source, &["FastAPI"]).map(|app| plain(asgi(project, &app), "FastAPI")),
-        Some("fasthtml") => app_object::find(source, &["fast_app", "FastHTML"]).map(|app| plain(asgi(project, &app), "FastHTML")),
-        Some("starlette") => app_object::find(source, &["Starlette"]).map(|app| plain(asgi(project, &app), "Starlette")),
-        Some("flask") => flask(source, project),
-        Some("streamlit") => first_program(source).map(|file| {
-            plain(
-                shell(format!("exec streamlit run {file} --server.port $PORT --server.address 0.0.0.0 --server.headless true")),
-                "Streamlit",
-            )
-        }),
-        Some("gradio") => first_program(source).map(|file| Start {
-            env: vec![("GRADIO_SERVER_NAME".into(), "0.0.0.0".into())],
-            ..plain(shell(format!("GRADIO_SERVER_PORT=$PORT exec python {file}")), "Gradio")
-        }),
-        _ => None,
-    };
-    by_framework.or_else(|| program(source, project).map(|command| plain(command, "a file whose name says that it is started")))
+    let framework = framework::find(source, project, code);
+    let by_framework = framework.and_then(|framework| of_framework(source, project, code, framework));
+    if by_framework.is_some() || has_other_processes(source) {
+        return by_framework;
+    }
+    by_interface(source, project, code, framework).or_else(|| of_program(source, project, code, framework))
 }
 
-fn django(source: &Source, project: &Project) -> Option<Start> {
-    let find = |name: &str| source.find(3, |path| path.ends_with(&format!("/{name}"))).into_iter().next();
-    let bind = "0.0.0.0:$PORT";
-    let web = match (find("wsgi.py"), find("asgi.py")) {
-        (_, Some(asgi)) if project.uses("daphne") && !project.uses("gunicorn") => {
-            format!("exec daphne -b 0.0.0.0 -p $PORT {}:application", module_of_project(source, &asgi))
+fn of_framework(source: &Source, project: &Project, code: &Code, framework: Framework) -> Option<Start> {
+    let object = |constructors: &[&str]| app_object::find(source, code, constructors);
+    // Without its package among the dependencies there is no telling which server may be added.
+    let is_installable = framework.is_stated(project) || !project.dependencies.is_empty();
+    let line = match framework.serving {
+        Serving::Django => return of_django(source, project),
+        _ if !is_installable => return None,
+        Serving::Asgi(constructors) => server::serve_asgi(project, &object(constructors)?),
+        Serving::Wsgi(constructors) => return of_wsgi(source, project, code, framework, constructors),
+        Serving::Falcon => {
+            let app = object(&["App", "API"])?;
+            let text = code.file(&app.file).map_or("", |file| file.text.as_str());
+            if text.contains("falcon.asgi") { server::serve_asgi(project, &app) } else { server::serve_wsgi(project, &app) }
         }
-        (_, Some(asgi)) if project.uses("uvicorn") && !project.uses("gunicorn") => {
-            format!("exec uvicorn --host 0.0.0.0 --port $PORT {}:application", module_of_project(source, &asgi))
+        Serving::Sanic => {
+            let app = object(&["Sanic"])?;
+            let factory = if app.is_factory { " --factory" } else { "" };
+            server::in_dir(app.dir.as_deref(), &format!("exec sanic {} --host=0.0.0.0 --port=$PORT{factory}", app.reference))
         }
-        (Some(wsgi), _) if project.uses("waitress") && !project.uses("gunicorn") => {
-            format!("exec waitress-serve --listen={bind} {}:application", module_of_project(source, &wsgi))
+        Serving::Dash => {
+            // The Flask application within, by the name that its documentation gives it.
+            let file = code.files.iter().find(|file| file.text.lines().any(|line| line.starts_with("server") && line.contains('=')))?;
+            server::serve_wsgi(project, &app_object::object(source, file, "server", false)?)
         }
-        (Some(wsgi), _) => format!("exec gunicorn --bind {bind} {}:application", module_of_project(source, &wsgi)),
-        _ => return None,
+        Serving::Command(line) => {
+            let file = program::file(source, code, framework.module())?;
+            let module = app_object::module_of(&file);
+            if line.contains("{module}") && module.is_none() {
+                return None;
+            }
+            format!("exec {}", line.replace("{file}", &server::quoted(&file)).replace("{module}", &module.unwrap_or_default()))
+        }
+        Serving::Marimo => {
+            let file = code.files.iter().find(|file| file.text.contains("marimo.App("))?;
+            format!("exec marimo run {} --host 0.0.0.0 --port $PORT --headless", server::quoted(&file.path))
+        }
+        Serving::MkDocs => "exec python -m http.server --bind 0.0.0.0 --directory site $PORT".into(),
+        Serving::Program => return None,
     };
-    let migrate = source.is_file("manage.py").then(|| Process {
-        name: "release".into(),
-        kind: ProcessKind::Release,
-        command: argv(["python", "manage.py", "migrate", "--noinput"]),
-        env: Vec::new(),
-        is_default: false,
+    Some(Start::new(shell(line), framework.name))
+}
+
+fn of_django(source: &Source, project: &Project) -> Option<Start> {
+    let django = django::find(source);
+    Some(Start { others: django.release().into_iter().collect(), ..Start::new(django.web(source, project)?, "Django") })
+}
+
+fn of_wsgi(source: &Source, project: &Project, code: &Code, framework: Framework, constructors: &[&str]) -> Option<Start> {
+    let stated = stated_flask_app(source).and_then(|(file, name)| {
+        let file = code.file(&file)?;
+        app_object::object(source, file, &name, false)
     });
-    Some(Start { web: shell(web), why: "Django", others: migrate.into_iter().collect(), env: Vec::new() })
-}
-
-/// The module of a file, from the directory that `manage.py` puts on the path.
-fn module_of_project(source: &Source, file: &str) -> String {
-    let file = if source.is_file("manage.py") { file } else { file.trim_start_matches("src/") };
-    app_object::module_of(file)
-}
-
-fn flask(source: &Source, project: &Project) -> Option<Start> {
-    let app = app_object::find(source, &["Flask", "APIFlask"])?;
-    let call = if app.is_factory { "()" } else { "" };
-    let text = source.peek(&app.file).unwrap_or_default();
-    let web = if project.uses("waitress") && !project.uses("gunicorn") {
-        let call = if app.is_factory { "--call " } else { "" };
-        shell(format!("exec waitress-serve --listen=0.0.0.0:$PORT {call}{}", app.reference))
-    } else if !project.uses("gunicorn") && text.contains("PORT") && text.contains(".run(") {
+    let app = stated.or_else(|| app_object::find(source, code, constructors))?;
+    let text = code.file(&app.file).map_or("", |file| file.text.as_str());
+    let has_server = project.uses("gunicorn") || project.uses("waitress");
+    if !has_server && !app.is_factory && app.dir.is_none() && text.contains("PORT") && text.contains("run(") {
         // A program that asks for PORT itself knows best how it wants to be started.
-        argv(["python", &app.file])
-    } else {
-        // Quoted for the parentheses of a factory.
-        shell(format!("exec gunicorn --bind 0.0.0.0:$PORT '{}{call}'", app.reference))
-    };
-    Some(Start { web, why: "Flask", others: Vec::new(), env: Vec::new() })
-}
-
-fn asgi(project: &Project, app: &AppObject) -> Command {
-    let factory = if app.is_factory { " --factory" } else { "" };
-    if project.uses("hypercorn") && !project.uses("uvicorn") {
-        return shell(format!("exec hypercorn --bind 0.0.0.0:$PORT '{}{}'", app.reference, if app.is_factory { "()" } else { "" }));
+        return Some(Start::new(argv(["python", &app.file]), framework.name));
     }
-    shell(format!("exec uvicorn --host 0.0.0.0 --port $PORT{factory} {}", app.reference))
+    Some(Start::new(shell(server::serve_wsgi(project, &app)), framework.name))
 }
 
-/// A server that the start command runs and the dependencies do not have; it is then installed beside them.
-pub fn missing_server(project: &Project, start: &Start) -> Option<&'static str> {
-    let Command::Shell(line) = &start.web else { return None };
-    if matches!(start.why, "Procfile" | "the settings") {
+/// `FLASK_APP` of `.flaskenv`, as a file and the name within.
+fn stated_flask_app(source: &Source) -> Option<(String, String)> {
+    let text = source.peek(".flaskenv")?;
+    let value = text.lines().find_map(|line| line.trim().trim_start_matches("export ").strip_prefix("FLASK_APP="))?;
+    let value = value.trim().trim_matches(['"', '\'']);
+    let (module, name) = value.split_once(':').unwrap_or((value, "app"));
+    let path = if module.ends_with(".py") { module.to_owned() } else { format!("{}.py", module.replace('.', "/")) };
+    let holds_it = source.peek(&path)?.lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('=')));
+    holds_it.then(|| (path, name.to_owned()))
+}
+
+/// `wsgi.py` and `asgi.py` of no framework that is known here.
+fn by_interface(source: &Source, project: &Project, code: &Code, framework: Option<Framework>) -> Option<Start> {
+    if framework.is_some_and(|framework| framework.serving == Serving::Program) {
         return None;
     }
-    // FastHTML brings Uvicorn along.
-    let has = |server: &str| project.uses(server) || (server == "uvicorn" && project.uses("python-fasthtml"));
-    [("gunicorn", "gunicorn>=23,<24"), ("uvicorn", "uvicorn>=0.30,<1")]
-        .into_iter()
-        .find(|(server, _)| line.starts_with(&format!("exec {server} ")) && !has(server))
-        .map(|(_, package)| package)
-}
-
-fn first_program(source: &Source) -> Option<String> {
-    source.first_file(&PROGRAMS).map(str::to_owned).or_else(|| only_file(source))
-}
-
-/// `python main.py` and the like.
-fn program(source: &Source, project: &Project) -> Option<Command> {
-    if let Some(file) = first_program(source) {
-        return Some(argv(["python", &file]));
+    if let Some(app) = app_object::of_interface_file(source, code, "asgi.py") {
+        return Some(Start::new(shell(server::serve_asgi(project, &app)), "asgi.py"));
     }
-    let name = project.text(&["project", "name"]).or_else(|| project.text(&["tool", "poetry", "name"]))?.replace('-', "_");
-    [name.clone(), format!("src/{name}")]
-        .iter()
-        .find(|dir| source.is_file(&format!("{dir}/__main__.py")))
-        .map(|_| argv(["python", "-m", &name]))
+    let app = app_object::of_interface_file(source, code, "wsgi.py")?;
+    Some(Start::new(shell(server::serve_wsgi(project, &app)), "wsgi.py"))
 }
 
-/// The only program of the root, whatever its name.
-fn only_file(source: &Source) -> Option<String> {
-    let files: Vec<_> = source
-        .list(".")
-        .into_iter()
-        .filter(|entry| {
-            !entry.is_dir && entry.name.ends_with(".py") && !matches!(entry.name.as_str(), "setup.py" | "conftest.py" | "gunicorn.conf.py")
-        })
-        .collect();
-    match &files[..] {
-        [file] => Some(file.name.clone()),
-        _ => None,
+fn of_program(source: &Source, project: &Project, code: &Code, framework: Option<Framework>) -> Option<Start> {
+    let Program { command, file, why } = program::find(source, project, code)?;
+    if framework.is_some_and(|framework| framework.name == "gradio") {
+        let file = program::file(source, code, "gradio")?;
+        let line = format!("GRADIO_SERVER_PORT=$PORT exec python {}", server::quoted(&file));
+        return Some(Start { env: vec![("GRADIO_SERVER_NAME".into(), "0.0.0.0".into())], ..Start::new(shell(line), "gradio") });
     }
-}
-
-pub fn nothing_to_start() -> Refusal {
-    refuse(
-        "PYTHON_NO_START",
-        "Nothing says how the application is started: there is no Procfile, no framework that is known here, and no `main.py` or `app.py`.",
-    )
-    .fix("Add a line `web: <command>` to a Procfile, or set the start command in the application's settings.")
+    let text = file.and_then(|file| source.peek(&file)).unwrap_or_default();
+    let is_bot = framework.is_none() && BOTS.iter().any(|bot| project.uses(bot)) && !LISTENING.iter().any(|sign| text.contains(sign));
+    Some(Start { listens: !is_bot, ..Start::new(command, why) })
 }

@@ -27,7 +27,7 @@ fn shell(line: &str) -> Command {
 #[test]
 fn flask_behind_gunicorn() {
     let plan = plan("flask").unwrap();
-    assert_eq!(plan.processes[0].command, shell("exec gunicorn --bind 0.0.0.0:$PORT 'app:app'"));
+    assert_eq!(plan.processes[0].command, shell("exec gunicorn --bind 0.0.0.0:$PORT app:app"));
     assert_eq!((plan.tools[0].constraint.as_str(), plan.tools[0].source.as_str()), ("3.13", ".python-version"));
     assert_eq!(plan.steps.len(), 1);
     assert_eq!(plan.steps[0].inputs[0].include, ["requirements*.txt", "constraints*.txt"], "an edit of the source does not reinstall");

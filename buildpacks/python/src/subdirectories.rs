@@ -1,0 +1,49 @@
+//! Python applications below a root that has none itself.
+
+use slipway_buildpack_sdk::{Diagnostic, Source, warning};
+
+use crate::detect::{MANIFESTS, OTHER_LANGUAGES};
+
+/// Directories in which monorepositories keep their applications.
+const GROUPS: [&str; 4] = ["apps", "packages", "services", "projects"];
+const MOST_DIRECTORIES: usize = 200;
+const MOST_NAMED: usize = 8;
+
+/// The directories that hold a Python manifest, at most one or two down; none where applications of other languages lie
+/// beside them, since nothing tells which of them is meant.
+pub fn with_manifest(source: &Source) -> Vec<String> {
+    let below = |dir: &str| {
+        let entries =
+            source.list(dir).into_iter().filter(|entry| entry.is_dir && !entry.name.starts_with('.') && entry.name != "node_modules");
+        entries.map(|entry| entry.name).take(MOST_DIRECTORIES).collect::<Vec<_>>()
+    };
+    let mut dirs = below(".");
+    for group in GROUPS {
+        dirs.extend(below(group).into_iter().map(|name| format!("{group}/{name}")));
+    }
+    let holds = |dir: &String, files: &[&str]| files.iter().any(|file| source.is_file(&format!("{dir}/{file}")));
+    if dirs.iter().any(|dir| holds(dir, &OTHER_LANGUAGES)) {
+        return Vec::new();
+    }
+    dirs.into_iter().filter(|dir| holds(dir, &MANIFESTS)).collect()
+}
+
+/// Functions that a serverless host would answer requests with.
+pub fn function(source: &Source) -> Option<String> {
+    source.find(2, |path| path.starts_with("api/") && path.ends_with(".py")).into_iter().next()
+}
+
+/// Says which root was probably meant.
+pub fn diagnostic(source: &Source) -> Option<Diagnostic> {
+    let has_own = MANIFESTS.iter().any(|file| source.is_file(file));
+    let dirs = with_manifest(source);
+    if has_own || dirs.is_empty() {
+        return None;
+    }
+    let names: Vec<_> = dirs.iter().take(MOST_NAMED).map(|dir| format!("`{dir}`")).collect();
+    let message = format!(
+        "The root of the source holds no application. Did you mean {}? Set the application's root directory to it.",
+        names.join(" or ")
+    );
+    Some(warning("PYTHON_NO_START", message, None))
+}
