@@ -116,6 +116,12 @@ impl CodeFile {
         if dir == "src" {
             return None;
         }
+        let package = dir.split('/').next().unwrap_or_default();
+        // A package that imports itself, or what lies beside it as a part, is started from outside.
+        let is_package = |module: &str| module.starts_with('.') || module.split('.').next() == Some(package);
+        if self.text.lines().flat_map(imported).any(is_package) {
+            return None;
+        }
         let exists = |path: &str| source.is_file(&format!("{path}.py")) || source.is_dir(path);
         let is_beside = |module: &str| {
             let top = module.split('.').next().unwrap_or_default();

@@ -24,7 +24,7 @@ pub fn find(source: &Source) -> Django {
     let is_settings = |path: &str| {
         path.ends_with(".py") && (path.ends_with("settings.py") || path.contains("settings/") || path.ends_with("config/base.py"))
     };
-    let settings = source.find(4, |path| path.starts_with(&dir) && is_settings(path) && !path.contains("test"));
+    let settings = source.find(4, |path| path.starts_with(&dir) && is_settings(path) && !is_of_tests(path));
     let settings = settings.iter().take(MOST_SETTINGS).filter_map(|path| source.peek(path)).collect::<Vec<_>>().join("\n");
     Django { dir, has_manage: manage.is_some(), settings }
 }
@@ -125,11 +125,16 @@ impl Django {
         });
         stated.or_else(|| {
             let below = if self.dir.is_empty() { String::new() } else { format!("{}/", self.dir) };
-            let found = source.find(4, |path| path.starts_with(&below) && path.ends_with(&format!("/{file}")) && !path.contains("test"));
+            let found = source.find(4, |path| path.starts_with(&below) && path.ends_with(&format!("/{file}")) && !is_of_tests(path));
             let nearest = found.into_iter().min_by_key(|path| path.matches('/').count())?;
             let inner = nearest.strip_prefix(&below)?;
             let inner = if self.has_manage { inner } else { inner.strip_prefix("src/").unwrap_or(inner) };
             Some(format!("{}:application", module_of(inner)?))
         })
     }
+}
+
+/// Projects that tests set up are not the one that runs.
+fn is_of_tests(path: &str) -> bool {
+    path.split('/').any(|part| matches!(part, "test" | "tests" | "testing") || part.starts_with("test_"))
 }

@@ -24,6 +24,8 @@ const FILES: [&str; 14] = [
     "requirements.in",
     "requirements/base.in",
 ];
+/// Packages that have no release for Linux, neither built nor as source that builds there.
+const NOT_FOR_LINUX: [&str; 4] = ["pywin32", "pypiwin32", "pyobjc-core", "pyobjc-framework-cocoa"];
 /// A file that includes itself, or a chain of files, ends here.
 const MOST_FILES: usize = 30;
 
@@ -78,7 +80,7 @@ impl RequirementsFile {
         })
     }
 
-    /// The first line that pip cannot read.
+    /// Refuses the first line that pip cannot read, or that no computer with Linux can install.
     pub fn check(&self) -> Result<(), Refusal> {
         let mut continued = false;
         for (index, line) in self.text.lines().enumerate() {
@@ -91,6 +93,13 @@ impl RequirementsFile {
                     .line(index as u32 + 1)
                     .fix("Write one requirement a line, such as `flask>=3,<4`."));
             }
+            if let Some(found) = parse(line).filter(|found| !found.is_conditional && NOT_FOR_LINUX.contains(&found.name.as_str())) {
+                let message = format!("`{}` in `{}` is not made for Linux, on which applications run.", found.name, self.path);
+                return Err(refuse("PYTHON_REQUIREMENT_NOT_FOR_LINUX", message)
+                    .at(&self.path)
+                    .line(index as u32 + 1)
+                    .fix(format!("Delete the line, or limit it as in `{} ; sys_platform == \"win32\"`.", found.name)));
+            }
         }
         Ok(())
     }
@@ -102,6 +111,9 @@ fn problem(line: &str) -> Option<&'static str> {
         return Some("is left from a merge that was not finished");
     }
     let requirement = parse(line)?;
+    if without_comment(line).contains("@ file:///") {
+        return Some("names a file of the machine on which it was written");
+    }
     // Variables are replaced by pip, and what follows an address is not a version.
     if requirement.specifiers.contains(['$', '@', '/', ':', '\\', '\u{fffd}']) {
         return None;
@@ -112,8 +124,9 @@ fn problem(line: &str) -> Option<&'static str> {
     if !starts_well || has_single_equals {
         return Some("is not a requirement");
     }
-    // `===` compares text, and what is in it need not be a version.
-    let is_sound = specifiers.is_empty() || specifiers.contains("===") || VersionSpecifiers::from_str(specifiers).is_ok();
+    // `===` compares text, and what is in it need not be a version; older releases of pip take `>=1.*` as well.
+    let is_sound =
+        specifiers.is_empty() || specifiers.contains("===") || specifiers.contains('*') || VersionSpecifiers::from_str(specifiers).is_ok();
     (!is_sound).then_some("does not have a version of the form that PEP 440 describes")
 }
 
@@ -138,10 +151,16 @@ fn joined(dir: &str, file: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
+/// A comment begins the line or follows a space.
+fn without_comment(line: &str) -> &str {
+    let start = line.match_indices('#').map(|(at, _)| at).find(|at| line[..*at].chars().next_back().is_none_or(char::is_whitespace));
+    &line[..start.unwrap_or(line.len())]
+}
+
 /// The requirement in a line such as `Flask[async]>=2 ; python_version > "3"  # why`.
 pub fn parse(line: &str) -> Option<Requirement> {
     let line = line.trim();
-    let line = line.split(" #").next().unwrap_or_default().split(" --").next().unwrap_or_default().trim_end_matches('\\').trim();
+    let line = without_comment(line).split(" --").next().unwrap_or_default().trim_end_matches('\\').trim();
     if !line.starts_with(|c: char| c.is_ascii_alphanumeric()) || line.contains("://") && !line.contains('@') {
         return None;
     }
@@ -187,7 +206,9 @@ mod tests {
 
     #[test]
     fn a_line_that_pip_cannot_read_is_refused_with_its_number() {
-        for bad in ["flask!", "flask = 3", "flask==", "flask 3", "flask>=three", "<<<<<<< HEAD", "flask=3"] {
+        for bad in
+            ["flask!", "flask = 3", "flask==", "flask 3", "flask>=three", "<<<<<<< HEAD", "flask=3", "flask#x", "six @ file:///croot/six_1"]
+        {
             let refusal = file(&format!("six\n{bad}\n")).check().expect_err(bad);
             assert_eq!((refusal.code.as_str(), refusal.line), ("PYTHON_REQUIREMENTS_INVALID", Some(2)), "{bad}");
         }
@@ -197,7 +218,7 @@ mod tests {
     fn every_line_that_pip_reads_is_let_through() {
         let good = "# x\nflask\nflask>=2,<3\nflask (>=2)\nflask~=2.0 # why\na==1.0 --hash=sha256:00\nb==1 \\\n    --hash=sha256:00\n\
             c[x,y]==1.*; python_version<'3'\nd @ https://x/y.zip\n-e .\n--index-url https://x\ngit+https://x/y@v1#egg=z\n./dir\n\
-            e===strange\nf>=1.0,\nwheels/g.whl\nh==1.0.post1+local\n${VAR}\nopencv-python-headless ==4.8.0.74\r\ni==1;sys_platform=='win32'\n";
+            e===strange\nf>=1.0,\nj\t# why\nk>=1.*\nl  ==  1.0\npywin32; sys_platform == 'win32'\nwheels/g.whl\nh==1.0.post1+local\n${VAR}\nopencv-python-headless ==4.8.0.74\r\ni==1;sys_platform=='win32'\n";
         file(good).check().unwrap();
     }
 

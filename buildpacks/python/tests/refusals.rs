@@ -57,6 +57,7 @@ fn each_refusal_names_the_place_and_the_way_out() {
             Some(2),
         ),
         (vec![("requirements.txt", "six\nflask = 3\n")], "PYTHON_REQUIREMENTS_INVALID", "requirements.txt", Some(2)),
+        (vec![("requirements.txt", "six\npywin32==306\n")], "PYTHON_REQUIREMENT_NOT_FOR_LINUX", "requirements.txt", Some(2)),
         (vec![("pyproject.toml", "[project\n")], "PYTHON_PYPROJECT_INVALID", "pyproject.toml", Some(1)),
         (vec![("Pipfile", "[packages]\nflask =\n")], "PYTHON_PIPFILE_INVALID", "Pipfile", Some(2)),
         (vec![("environment.yml", "name: x\ndependencies:\n  - python=3.11\n")], "PYTHON_CONDA_UNSUPPORTED", "environment.yml", None),

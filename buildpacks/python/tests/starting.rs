@@ -286,3 +286,14 @@ fn a_framework_that_nothing_installs_is_pointed_out() {
     let bare = app(&[("app.py", "from flask import Flask\napp = Flask(__name__)")]);
     assert_eq!((bare.start().as_str(), bare.diagnostics()), ("python app.py", vec!["PYTHON_NO_DEPENDENCIES".to_owned()]));
 }
+
+#[test]
+fn a_package_that_imports_itself_is_started_from_outside() {
+    let app = app(&[
+        ("requirements.txt", "fastapi\nuvicorn\n"),
+        ("app/main.py", "import logging\nfrom fastapi import FastAPI\nfrom app.routes import r\napp = FastAPI()"),
+        ("app/logging.py", ""),
+        ("app/routes.py", ""),
+    ]);
+    assert_eq!(app.start(), "exec uvicorn --host 0.0.0.0 --port $PORT app.main:app");
+}
