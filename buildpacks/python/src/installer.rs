@@ -65,7 +65,9 @@ pub fn choose(source: &Source, project: &Project) -> Result<(Option<Installer>, 
         diagnostics.push(warning("PYTHON_NO_LOCKFILE", message, Some(manifest)));
         return Ok((Installer::by_name(tool, false), diagnostics));
     }
-    let has_setup = source.is_file("setup.py") || source.is_file("setup.cfg");
+    // Linters keep their settings in setup.cfg too.
+    let describes_project = |text: String| text.lines().any(|line| matches!(line.trim(), "[metadata]" | "[options]"));
+    let has_setup = source.is_file("setup.py") || source.peek("setup.cfg").is_some_and(describes_project);
     let installer = if project.table(&["project"]).is_some() {
         if project.has_dynamic_dependencies() {
             Some(Installer::PipProject)

@@ -37,6 +37,9 @@ const BELOW: [&str; 10] = [
     "src/__main__.py",
 ];
 
+/// For shells, where there is no program.
+const SCRIPTS: [&str; 4] = ["start.sh", "run.sh", "entrypoint.sh", "boot.sh"];
+
 /// What starts a program, and the file with its text where that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
@@ -54,6 +57,11 @@ pub fn find(source: &Source, project: &Project, code: &Code) -> Option<Program> 
         .or_else(|| source.first_file(&BELOW).map(|file| of_file(file.to_owned(), "a file whose name says that it is started")))
         .or_else(|| package(source, project))
         .or_else(|| only_file(source, code).map(|file| of_file(file, "the only program at the root")))
+        .or_else(|| {
+            let script = source.first_file(&SCRIPTS)?;
+            let why = "a script whose name says that it starts the application";
+            Some(Program { command: argv(["bash", script]), file: Some(script.to_owned()), why })
+        })
 }
 
 /// The file that a framework's own command is given.

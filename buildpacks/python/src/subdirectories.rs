@@ -35,14 +35,13 @@ pub fn function(source: &Source) -> Option<String> {
 
 /// Says which root was probably meant.
 pub fn diagnostic(source: &Source) -> Option<Diagnostic> {
-    let has_own = MANIFESTS.iter().any(|file| source.is_file(file));
     let dirs = with_manifest(source);
-    if has_own || dirs.is_empty() {
+    if dirs.is_empty() {
         return None;
     }
     let names: Vec<_> = dirs.iter().take(MOST_NAMED).map(|dir| format!("`{dir}`")).collect();
     let message = format!(
-        "The root of the source holds no application. Did you mean {}? Set the application's root directory to it.",
+        "Nothing at the root of the source says how it is started. Did you mean {}? Set the application's root directory to it.",
         names.join(" or ")
     );
     Some(warning("PYTHON_NO_START", message, None))

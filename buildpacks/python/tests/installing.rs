@@ -126,3 +126,9 @@ fn manifests_are_read_as_windows_writes_them() {
     let latin = app_of_bytes(&[("requirements.txt", b"# d\xe9pendances\nflask\n"), ("app.py", program)]);
     assert_eq!(latin.framework().as_deref(), Some("flask"));
 }
+
+#[test]
+fn settings_of_a_linter_are_nothing_to_install() {
+    let linted = app(&[("setup.cfg", "[flake8]\nmax-line-length = 100\n"), ("main.py", "")]);
+    assert!(linted.planned().steps.is_empty());
+}

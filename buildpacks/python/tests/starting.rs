@@ -224,6 +224,7 @@ fn programs_are_found_by_name_by_entry_point_and_by_being_the_only_one() {
         (vec![("pyproject.toml", "[project]\nname = 'my-shop'"), ("my_shop/__main__.py", "")], "python -m my_shop"),
         (vec![("pyproject.toml", "[project]\nname = 'my-shop'"), ("my-shop/__main__.py", "")], "python -m my-shop"),
         (vec![("setup.py", ""), ("src/tool/__main__.py", "")], "python -m tool"),
+        (vec![("requirements.txt", "six"), ("start.sh", ""), ("a.py", ""), ("b.py", "")], "bash start.sh"),
         (
             vec![
                 ("pyproject.toml", "[project]\nname = 'shop'\n[project.scripts]\nshop = 'shop.cli:main'\nother = 'x:y'"),
@@ -271,6 +272,9 @@ fn what_nothing_starts_is_planned_and_says_what_to_do() {
     let below = app(&[("services/shop/pyproject.toml", ""), ("README.md", "")]);
     let said = &below.planned().diagnostics[0];
     assert!(said.code == "PYTHON_NO_START" && said.message.contains("Did you mean `services/shop`?"), "{said:?}");
+    let workspace =
+        app(&[("pyproject.toml", "[tool.uv.workspace]\nmembers = ['packages/*']"), ("uv.lock", ""), ("packages/web/pyproject.toml", "")]);
+    assert!(workspace.planned().diagnostics[0].message.contains("Did you mean `packages/web`?"));
     assert!(matches!(app(&[("backend/pyproject.toml", ""), ("frontend/package.json", "{}")]).detect(), Detected::No(_)));
 }
 
