@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_an_interface_file_imports_is_served() {
-        let file = |text: &str| CodeFile { path: "wsgi.py".into(), text: text.into() };
+        let file = |text: &str| CodeFile::new("wsgi.py".into(), text.into());
         assert_eq!(imported_object(&file("from shop import app")), Some("app"));
         assert_eq!(imported_object(&file("from shop import server as application")), Some("application"));
         assert_eq!(imported_object(&file("from shop import create_app")), None);

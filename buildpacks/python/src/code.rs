@@ -1,8 +1,10 @@
 //! The files that an application may be started from, with their text.
 
+use std::collections::BTreeSet;
+
 use slipway_buildpack_sdk::Source;
 
-use crate::text::{imported, imports};
+use crate::text::{imported, is_within};
 
 /// The files in which people put the application object or the program, the likeliest first.
 const FILES: [&str; 36] = [
@@ -56,6 +58,8 @@ const MOST_BYTES: u64 = 128 << 10;
 pub struct CodeFile {
     pub path: String,
     pub text: String,
+    /// Read once, since every framework asks for them.
+    modules: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -81,7 +85,7 @@ pub fn load(source: &Source) -> Code {
             && source.is_file(&path)
             && let Some(text) = source.peek_start(&path, MOST_BYTES)
         {
-            code.files.push(CodeFile { path, text });
+            code.files.push(CodeFile::new(path, text));
         }
     }
     code
@@ -104,8 +108,13 @@ impl Code {
 }
 
 impl CodeFile {
+    pub fn new(path: String, text: String) -> Self {
+        let modules = text.lines().flat_map(imported).map(str::to_owned).collect();
+        Self { path, text, modules }
+    }
+
     pub fn imports(&self, module: &str) -> bool {
-        self.text.lines().any(|line| imports(line, module))
+        self.modules.iter().any(|found| is_within(found, module))
     }
 
     /// The directory that the file has to be started in for its imports to be found: its own, where it imports what lies
@@ -119,7 +128,7 @@ impl CodeFile {
         let package = dir.split('/').next().unwrap_or_default();
         // A package that imports itself, or what lies beside it as a part, is started from outside.
         let is_package = |module: &str| module.starts_with('.') || module.split('.').next() == Some(package);
-        if self.text.lines().flat_map(imported).any(is_package) {
+        if self.modules.iter().any(|module| is_package(module)) {
             return None;
         }
         let exists = |path: &str| source.is_file(&format!("{path}.py")) || source.is_dir(path);
@@ -127,6 +136,6 @@ impl CodeFile {
             let top = module.split('.').next().unwrap_or_default();
             !top.is_empty() && exists(&format!("{dir}/{top}")) && !exists(top) && !exists(&format!("src/{top}"))
         };
-        self.text.lines().flat_map(imported).any(is_beside).then_some(dir)
+        self.modules.iter().any(|module| is_beside(module)).then_some(dir)
     }
 }

@@ -11,9 +11,9 @@ pub fn line_of(text: &str, needle: &str) -> Option<u32> {
     text.lines().position(|line| line.contains(needle)).map(|index| index as u32 + 1)
 }
 
-/// Whether a line of Python imports the module, or something from it.
-pub fn imports(line: &str, module: &str) -> bool {
-    imported(line).any(|found| found == module || found.strip_prefix(module).is_some_and(|rest| rest.starts_with('.')))
+/// Whether a module is `package` or within it.
+pub fn is_within(module: &str, package: &str) -> bool {
+    module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The modules that a line of Python imports.
@@ -34,6 +34,10 @@ pub fn imported(line: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn imports(line: &str, package: &str) -> bool {
+        imported(line).any(|module| is_within(module, package))
+    }
 
     #[test]
     fn imports_are_seen_in_all_their_forms() {
