@@ -3,7 +3,7 @@
 use slipway_buildpack_sdk::{Context, Detected, Source, WHOLE_APPLICATION, detection, reason};
 
 use crate::{
-    framework,
+    application, manager_choice,
     manifest::{self, FILE},
     package_manager,
     serve::{self, Serve},
@@ -56,13 +56,13 @@ pub fn detect(source: &Source, context: &Context) -> Detected {
         Err(refusal) => return Detected::Refused(refusal),
     };
     // A conflict of lockfiles is the plan's to refuse; it does not make this any less of a Node application.
-    let manager = package_manager::choose(source, &manifest).ok().map(|(manager, _)| manager);
+    let manager = manager_choice::choose(source, &manifest).ok().map(|(manager, _)| manager);
     let name = manager.as_ref().map(|manager| manager.kind.name());
-    let found = framework::of(source, &manifest);
     let unknown = source.first_file(&UNKNOWN_LANGUAGES);
     let other = source.first_file(&OTHER_LANGUAGES).or(unknown);
-    let fallback = package_manager::Manager { kind: package_manager::Kind::Npm, version: None, lockfile: None };
-    let way = serve::find(source, context, &manifest, manager.as_ref().unwrap_or(&fallback));
+    let fallback = package_manager::Manager { kind: package_manager::Kind::Npm, version: None, is_stated: false, lockfile: None };
+    let application = application::find(source, context, &manifest, manager.as_ref().unwrap_or(&fallback));
+    let (way, found) = (application.serve, application.framework);
 
     let answer = detection(context).framework(found.map(|framework| framework.name)).package_manager(name).because(FILE, "a package.json");
     let answer = match (&way, other) {

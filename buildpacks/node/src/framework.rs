@@ -2,7 +2,7 @@
 
 use slipway_buildpack_sdk::Source;
 
-use crate::manifest::Manifest;
+use crate::{manifest::Manifest, range::Range};
 
 /// What answers requests once the framework's build is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,10 @@ const KNOWN: &[Framework] = &[
     server("nuxt", "nuxt3", NITRO, &["node_modules/.bin/nuxi", "build"]),
     server("nuxt", "nuxt-edge", NITRO, &["node_modules/.bin/nuxt", "build"]),
     server("hydrogen", "@shopify/hydrogen", &[], &[]),
+    server("waku", "waku", &["node_modules/.bin/waku", "start"], &["node_modules/.bin/waku", "build"]),
+    server("analog", "@analogjs/platform", &["node", "dist/analog/server/index.mjs"], &["node_modules/.bin/vite", "build"]),
+    server("qwik", "@builder.io/qwik-city", &[], &[]),
+    server("qwik", "@qwik.dev/router", &[], &[]),
     server("tanstack-start", "@tanstack/react-start", NITRO, &["node_modules/.bin/vite", "build"]),
     server("tanstack-start", "@tanstack/solid-start", NITRO, &["node_modules/.bin/vite", "build"]),
     server("solidstart", "@solidjs/start", NITRO, &["node_modules/.bin/vinxi", "build"]),
@@ -69,6 +73,17 @@ const KNOWN: &[Framework] = &[
     site("vitepress", "vitepress", ".vitepress/dist", &["node_modules/.bin/vitepress", "build"]),
     site("vuepress", "vuepress", ".vuepress/dist", &["node_modules/.bin/vuepress", "build"]),
     site("eleventy", "@11ty/eleventy", "_site", &["node_modules/.bin/eleventy"]),
+    site("rspress", "rspress", "doc_build", &["node_modules/.bin/rspress", "build"]),
+    site("observable", "@observablehq/framework", "dist", &["node_modules/.bin/observable", "build"]),
+    site("dumi", "dumi", "dist", &["node_modules/.bin/dumi", "build"]),
+    site("gridsome", "gridsome", "dist", &["node_modules/.bin/gridsome", "build"]),
+    site("saber", "saber", "public", &["node_modules/.bin/saber", "build"]),
+    site("scully", "@scullyio/init", "dist/static", &[]),
+    spa("slidev", "@slidev/cli", "dist", &["node_modules/.bin/slidev", "build"]),
+    spa("sanity", "sanity", "dist", &["node_modules/.bin/sanity", "build"]),
+    spa("quasar", "@quasar/app-vite", "dist/spa", &["node_modules/.bin/quasar", "build"]),
+    spa("quasar", "@quasar/app-webpack", "dist/spa", &["node_modules/.bin/quasar", "build"]),
+    spa("dojo", "@dojo/framework", "output/dist", &["node_modules/.bin/dojo", "build"]),
     site("hexo", "hexo", "public", &["node_modules/.bin/hexo", "generate"]),
     spa("ionic-angular", "@ionic/angular", "www", &["node_modules/.bin/ng", "build"]),
     spa("ionic-react", "@ionic/react", "build", &["node_modules/.bin/react-scripts", "build"]),
@@ -87,7 +102,9 @@ const KNOWN: &[Framework] = &[
     server("nest", "@nestjs/core", &["node", "dist/main.js"], &["node_modules/.bin/nest", "build"]),
     server("nitro", "nitropack", NITRO, &["node_modules/.bin/nitropack", "build"]),
     server("nitro", "nitro", NITRO, &["node_modules/.bin/nitro", "build"]),
-    spa("vue", "vue", "dist", &["node_modules/.bin/vite", "build"]),
+    spa("vue", "vue-router", "dist", &["node_modules/.bin/vite", "build"]),
+    spa("vue", "pinia", "dist", &["node_modules/.bin/vite", "build"]),
+    server("adonis", "@adonisjs/core", &[], &[]),
     server("express", "express", &[], &[]),
     server("fastify", "fastify", &[], &[]),
     server("elysia", "elysia", &[], &[]),
@@ -96,6 +113,8 @@ const KNOWN: &[Framework] = &[
     server("koa", "koa", &[], &[]),
     spa("svelte", "@sveltejs/vite-plugin-svelte", "dist", &["node_modules/.bin/vite", "build"]),
     spa("svelte", "sirv-cli", "public", &[]),
+    spa("expo", "expo", "dist", &["node_modules/.bin/expo", "export", "--platform", "web"]),
+    spa("rsbuild", "@rsbuild/core", "dist", &["node_modules/.bin/rsbuild", "build"]),
     spa("vite", "vite", "dist", &["node_modules/.bin/vite", "build"]),
     spa("svelte", "svelte", "public", &[]),
     site("storybook", "storybook", "storybook-static", &["node_modules/.bin/storybook", "build"]),
@@ -104,27 +123,66 @@ const KNOWN: &[Framework] = &[
 /// The framework, as this application has set it up.
 pub fn of(source: &Source, manifest: &Manifest) -> Option<Framework> {
     let mut framework = *KNOWN.iter().find(|framework| manifest.uses(framework.package))?;
+    // A server that draws Vue's pages is an application of Vue.
+    if matches!(framework.name, "express" | "fastify" | "koa" | "h3") && manifest.uses("vue") {
+        framework.name = "vue";
+    }
+    let build = manifest.script("build").unwrap_or_default();
+    let is_static = |dir, spa| Output::Static { dir, spa };
     match framework.name {
         "astro" if manifest.uses("@astrojs/node") => framework.output = Output::Server { start: &["node", "dist/server/entry.mjs"] },
-        "sveltekit" if manifest.uses("@sveltejs/adapter-static") => framework.output = Output::Static { dir: "build", spa: true },
-        "next" if config(source, "next.config").is_some_and(|text| setting(&text, "output").as_deref() == Some("export")) => {
-            framework.output = Output::Static { dir: "out", spa: false };
+        // Built for another platform's functions, which no program here can run.
+        "astro" if manifest.uses_any(&FOREIGN_ASTRO) => framework.output = Output::Server { start: &[] },
+        "sveltekit" => framework.output = sveltekit(source, manifest),
+        "next" if exports_next(source, build) => framework.output = is_static("out", false),
+        "nuxt" if manifest.wants("nuxt").is_some_and(is_major_2) || framework.package == "nuxt-edge" => {
+            framework.output = Output::Server { start: &["node_modules/.bin/nuxt", "start"] };
+            if build.contains("generate") {
+                framework.output = is_static("dist", false);
+            }
         }
+        "nuxt" if build.contains("generate") => framework.output = is_static(".output/public", false),
         "react-router" if config(source, "react-router.config").is_some_and(|text| text.replace(' ', "").contains("ssr:false")) => {
-            framework.output = Output::Static { dir: "build/client", spa: true };
+            framework.output = is_static("build/client", true);
         }
         "ionic-react" if manifest.uses("vite") => {
-            framework.output = Output::Static { dir: "dist", spa: true };
+            framework.output = is_static("dist", true);
             framework.build = &["node_modules/.bin/vite", "build"];
         }
+        // An application for phones, unless it can also be drawn in a browser.
+        "expo" if !manifest.uses("react-native-web") => framework.output = Output::Server { start: &[] },
         _ => {}
     }
     Some(framework)
 }
 
+const FOREIGN_ASTRO: [&str; 3] = ["@astrojs/vercel", "@astrojs/netlify", "@astrojs/cloudflare"];
+
+/// By its adapter, of which none but two make something that runs here.
+fn sveltekit(source: &Source, manifest: &Manifest) -> Output {
+    let settings = config(source, "svelte.config").unwrap_or_default();
+    let adapter = |name: &str| settings.contains(name) || (manifest.uses(name) && !settings.contains("adapter-"));
+    if adapter("adapter-static") || adapter("@sveltejs/adapter-static") {
+        return Output::Static { dir: "build", spa: settings.contains("fallback") };
+    }
+    if adapter("adapter-node") || adapter("@sveltejs/adapter-node") {
+        return Output::Server { start: &["node", "build"] };
+    }
+    Output::Server { start: &[] }
+}
+
+fn exports_next(source: &Source, build: &str) -> bool {
+    build.contains("next export") || config(source, "next.config").is_some_and(|text| setting(&text, "output").as_deref() == Some("export"))
+}
+
+fn is_major_2(range: &str) -> bool {
+    Range::parse(range).is_some_and(|range| range.is_before(3))
+}
+
 /// The framework's output directory, where its configuration states another one.
 pub fn output_dir(source: &Source, framework: &Framework, dir: &str, build_script: Option<&str>) -> String {
     let stated = match framework.name {
+        "next" => config(source, "next.config").filter(|text| setting(text, "output").is_some()).and_then(|text| setting(&text, "distDir")),
         "vite" | "ionic-react" | "vue" | "svelte" => config(source, "vite.config").and_then(|text| setting(&text, "outDir")),
         "astro" => config(source, "astro.config").and_then(|text| setting(&text, "outDir")),
         "angular" | "ionic-angular" => angular_output(source),

@@ -1,17 +1,25 @@
 //! The buildpack for Node applications: servers, sites that a build makes, and bare `index.html` sites.
 //!
-//! `detect` looks for a `package.json`; [`serve`] decides how the application answers requests, [`package_manager`] how its
-//! dependencies are installed, [`version`] which Node it wants, and [`steps`] writes it all down.
+//! `detect` looks for a `package.json`; [`application`] decides which package of it answers requests and how, [`manager_choice`] how
+//! its dependencies are installed, [`version`] which Node it wants, and [`steps`] writes it all down.
 
+mod application;
 mod detect;
 mod framework;
+mod glob;
+mod lockfile;
+mod manager_choice;
+mod manager_version;
 mod manifest;
 mod package_manager;
+mod range;
 mod serve;
+mod start_script;
 mod static_site;
 mod steps;
 mod system_packages;
 mod version;
+mod version_files;
 mod workspaces;
 
 use slipway_buildpack_sdk::{Buildpack, Context, Detected, Detection, Fragment, Refusal, Source, export_buildpack};

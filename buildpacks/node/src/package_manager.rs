@@ -1,8 +1,6 @@
 //! Who installs the dependencies: npm, Yarn 1, Yarn 2 and later, pnpm or Bun.
 
-use slipway_buildpack_sdk::{Command, Diagnostic, Refusal, Source, argv, refuse, warning};
-
-use crate::manifest::{FILE, Manifest};
+use slipway_buildpack_sdk::{Command, argv};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -18,117 +16,9 @@ pub struct Manager {
     pub kind: Kind,
     /// What to install of the manager itself, exact where the application says so; `None`: the one in the image.
     pub version: Option<String>,
+    /// Whether the application says so, and not only what is usual.
+    pub is_stated: bool,
     pub lockfile: Option<&'static str>,
-}
-
-const LOCKFILES: [(&str, Kind); 6] = [
-    ("package-lock.json", Kind::Npm),
-    ("npm-shrinkwrap.json", Kind::Npm),
-    ("yarn.lock", Kind::Yarn1),
-    ("pnpm-lock.yaml", Kind::Pnpm),
-    ("bun.lock", Kind::Bun),
-    ("bun.lockb", Kind::Bun),
-];
-
-/// What `packageManager` may name.
-const NAMES: [(&str, Kind); 4] = [("npm", Kind::Npm), ("yarn", Kind::Yarn1), ("pnpm", Kind::Pnpm), ("bun", Kind::Bun)];
-
-/// The manager, and what to tell the customer about the choice.
-pub fn choose(source: &Source, manifest: &Manifest) -> Result<(Manager, Vec<Diagnostic>), Refusal> {
-    let mut diagnostics = Vec::new();
-    let found: Vec<(&'static str, Kind)> = LOCKFILES.into_iter().filter(|(file, _)| source.is_file(file)).collect();
-    let declared = declared(manifest)?;
-    let (kind, version) = match (&declared, found.first()) {
-        (Some((kind, version)), _) => {
-            let others: Vec<_> = found.iter().filter(|(_, other)| other != kind).map(|(file, _)| format!("`{file}`")).collect();
-            if !others.is_empty() && others.len() == found.len() {
-                return Err(refuse(
-                    "NODE_LOCKFILE_CONTRADICTS_MANAGER",
-                    format!("`packageManager` in package.json names {}, but the lockfile is {}.", kind.name(), others.join(" and ")),
-                )
-                .at(FILE)
-                .fix(format!("Run `{} install` and commit its lockfile, or correct `packageManager`.", kind.name())));
-            }
-            if !others.is_empty() {
-                let message = format!("{} is left aside: `packageManager` names {}.", others.join(" and "), kind.name());
-                diagnostics.push(warning("NODE_LOCKFILE_UNUSED", message, Some(FILE)));
-            }
-            (*kind, version.clone())
-        }
-        (None, Some((first, kind))) => {
-            if let Some((second, _)) = found.iter().find(|(_, other)| other != kind) {
-                return Err(refuse(
-                    "NODE_LOCKFILES_CONFLICT",
-                    format!("`{first}` and `{second}` come from different package managers, and nothing says which is right."),
-                )
-                .at(second)
-                .fix("Delete the lockfile of the package manager that is not used, or name the right one as `packageManager` in package.json."));
-            }
-            (*kind, None)
-        }
-        (None, None) => (by_engines(manifest), None),
-    };
-    let lockfile = found.iter().find(|(_, other)| *other == kind).map(|(file, _)| *file);
-    let kind = if kind == Kind::Yarn1 && is_berry(source, version.as_deref()) { Kind::YarnBerry } else { kind };
-    let version = version.or_else(|| kind.engine(manifest)).or_else(|| default_version(source, kind));
-    Ok((Manager { kind, version, lockfile }, diagnostics))
-}
-
-/// `packageManager`, such as `pnpm@9.1.0+sha512.…`.
-fn declared(manifest: &Manifest) -> Result<Option<(Kind, Option<String>)>, Refusal> {
-    let Some(text) = manifest.text(&["packageManager"]) else { return Ok(None) };
-    let (name, version) = text.split_once('@').unwrap_or((text, ""));
-    let version = version.split('+').next().unwrap_or_default();
-    let kind = NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, kind)| kind);
-    let sound = version.is_empty() || (version.starts_with(|c: char| c.is_ascii_digit()) && version.bytes().all(is_version_byte));
-    match kind {
-        Some(kind) if sound => Ok(Some((kind, (!version.is_empty()).then(|| version.to_owned())))),
-        _ => {
-            Err(refuse("NODE_PACKAGE_MANAGER_INVALID", format!("`packageManager` is `{text}`, which names no package manager known here."))
-                .at(FILE)
-                .fix("Write a name and an exact version, such as `pnpm@9.15.0`; npm, yarn, pnpm and bun are known."))
-        }
-    }
-}
-
-fn is_version_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b".-".contains(&byte)
-}
-
-/// Without a lockfile: the one that `engines` asks for by name.
-fn by_engines(manifest: &Manifest) -> Kind {
-    NAMES.into_iter().rev().find(|(name, kind)| *kind != Kind::Npm && manifest.engine(name).is_some()).map_or(Kind::Npm, |(_, kind)| kind)
-}
-
-fn is_berry(source: &Source, version: Option<&str>) -> bool {
-    match version.and_then(major) {
-        Some(major) => major >= 2,
-        None => source.is_file(".yarnrc.yml") || source.peek_start("yarn.lock", 4096).is_some_and(|start| start.contains("__metadata:")),
-    }
-}
-
-fn major(version: &str) -> Option<u32> {
-    version.trim_start_matches(['^', '~', '=', 'v', '>']).split('.').next()?.trim().parse().ok()
-}
-
-/// By the format of the lockfile, so that it can be used as it is.
-fn default_version(source: &Source, kind: Kind) -> Option<String> {
-    let version = match kind {
-        Kind::Npm => return None,
-        Kind::Yarn1 => "1",
-        Kind::YarnBerry => "4",
-        Kind::Bun => "1",
-        Kind::Pnpm => {
-            let start = source.peek_start("pnpm-lock.yaml", 4096).unwrap_or_default();
-            let format = start.lines().find_map(|line| line.strip_prefix("lockfileVersion:")).unwrap_or_default();
-            match format.trim().trim_matches(['\'', '"']).split('.').next() {
-                Some("5") => "7",
-                Some("6") => "8",
-                _ => "9",
-            }
-        }
-    };
-    Some(version.to_owned())
 }
 
 impl Kind {
@@ -139,16 +29,6 @@ impl Kind {
             Self::Pnpm => "pnpm",
             Self::Bun => "bun",
         }
-    }
-
-    /// A range in `engines`, where it is a plain one. npm comes with Node and is left as it is: its range is mostly a wish.
-    fn engine(self, manifest: &Manifest) -> Option<String> {
-        if self == Self::Npm {
-            return None;
-        }
-        let range = manifest.engine(self.name())?;
-        let plain = range.trim_start_matches(['^', '~', '=', 'v']);
-        (plain.starts_with(|c: char| c.is_ascii_digit()) && plain.bytes().all(is_version_byte)).then(|| range.to_owned())
     }
 
     /// The cache of downloads: its id and where it is.

@@ -1,11 +1,12 @@
 //! How the application answers requests: by a program, or as files.
 
-use slipway_buildpack_sdk::{Command, Context, Refusal, Source, argv, first_word, refuse, shell, stated_start};
+use slipway_buildpack_sdk::{Command, Context, Diagnostic, Source, argv, shell, stated_start, warning};
 
 use crate::{
     framework::{self, Framework, Output},
     manifest::{FILE, Manifest},
-    package_manager::Manager,
+    package_manager::{Kind, Manager},
+    start_script::is_development_server,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,23 +28,6 @@ pub enum Serve {
 const SERVER_FILES: [&str; 9] =
     ["server.js", "app.js", "index.js", "main.js", "server.mjs", "index.mjs", "src/server.js", "src/index.js", "src/app.js"];
 
-/// Programs that serve files while somebody writes them, and what a `start` script with one of them is therefore not.
-const DEVELOPMENT_SERVERS: [&str; 13] = [
-    "vite",
-    "react-scripts start",
-    "ng serve",
-    "vue-cli-service serve",
-    "gatsby develop",
-    "docusaurus start",
-    "parcel",
-    "webpack serve",
-    "webpack-dev-server",
-    "astro dev",
-    "eleventy --serve",
-    "ember serve",
-    "ionic serve",
-];
-
 /// The way to serve, or `None` when the tree does not tell.
 pub fn find(source: &Source, context: &Context, manifest: &Manifest, manager: &Manager) -> Option<Serve> {
     if let Some(stated) = stated_start(source, context) {
@@ -53,26 +37,13 @@ pub fn find(source: &Source, context: &Context, manifest: &Manifest, manager: &M
     let framework = framework::of(source, manifest);
     let builds = manifest.script("build").is_some() || context.build_command.is_some();
     if let Some(start) = manifest.script("start") {
-        let development = is_development_server(start);
-        match framework {
-            Some(framework) if development => {
-                if let Some(site) = built_site(source, manifest, &framework) {
-                    return Some(site);
-                }
-            }
-            _ => {}
-        }
-        return Some(Serve::Process { command: manager.start_script("start"), line: start.to_owned(), why: "scripts.start" });
+        let own =
+            framework.filter(|_| is_development_server(manifest, start)).and_then(|framework| by_framework(source, manifest, &framework));
+        return own
+            .or_else(|| Some(Serve::Process { command: manager.start_script("start"), line: start.to_owned(), why: "scripts.start" }));
     }
-    if let Some(framework) = framework {
-        if let Some(site) = built_site(source, manifest, &framework) {
-            return Some(site);
-        }
-        if let Output::Server { start } = framework.output
-            && !start.is_empty()
-        {
-            return Some(Serve::Process { command: argv(start.iter().copied()), line: start.join(" "), why: "the framework" });
-        }
+    if let Some(serve) = framework.and_then(|framework| by_framework(source, manifest, &framework)) {
+        return Some(serve);
     }
     if let Some(serve) = server_file(source, manifest, manager) {
         return Some(serve);
@@ -88,11 +59,28 @@ pub fn find(source: &Source, context: &Context, manifest: &Manifest, manager: &M
 fn server_file(source: &Source, manifest: &Manifest, manager: &Manager) -> Option<Serve> {
     let main = manifest.text(&["main"]).map(|main| main.trim_start_matches("./").to_owned());
     let main = main.into_iter().flat_map(|main| [main.clone(), format!("{main}.js"), format!("{}/index.js", main.trim_end_matches('/'))]);
-    let bun = manager.kind == crate::package_manager::Kind::Bun;
+    let bun = manager.kind == Kind::Bun;
     let typescript = ["index.ts", "server.ts", "src/index.ts"].into_iter().filter(|_| bun).map(str::to_owned);
     let file = main.chain(SERVER_FILES.map(str::to_owned)).chain(typescript).find(|file| source.is_file(file))?;
     let program = if bun { "bun" } else { "node" };
     Some(Serve::Process { command: argv([program, &file]), line: format!("{program} {file}"), why: "main" })
+}
+
+/// What the framework's build leaves behind.
+fn by_framework(source: &Source, manifest: &Manifest, framework: &Framework) -> Option<Serve> {
+    // Angular names the script that serves what it renders itself after the project.
+    if framework.name == "angular"
+        && let Some((_, line)) = manifest.scripts().find(|(name, _)| name.starts_with("serve:ssr"))
+    {
+        return Some(Serve::Process { command: shell(line), line: line.to_owned(), why: "the framework" });
+    }
+    match framework.output {
+        Output::Static { .. } => built_site(source, manifest, framework),
+        Output::Server { start: [] } => None,
+        Output::Server { start } => {
+            Some(Serve::Process { command: argv(start.iter().copied()), line: start.join(" "), why: "the framework" })
+        }
+    }
 }
 
 /// The site that a static framework's build makes.
@@ -118,43 +106,27 @@ pub fn bare_site(source: &Source) -> Option<Serve> {
     Some(Serve::Static { dir: dir.into(), spa: false, why: "index.html" })
 }
 
-fn is_development_server(script: &str) -> bool {
-    let script = script.trim();
-    let program = first_word(script).unwrap_or_default();
-    DEVELOPMENT_SERVERS.iter().any(|known| match known.split_once(' ') {
-        Some(_) => script.contains(known),
-        None => program == *known,
-    })
-}
-
 /// `packages`: the directories of a workspace's packages, one of which is probably meant.
-pub fn nothing_to_start(packages: Vec<String>) -> Refusal {
-    if let [first, ..] = &packages[..] {
+pub fn nothing_to_start(framework: Option<&Framework>, packages: &[String]) -> Diagnostic {
+    if let [first, ..] = packages {
         let list: Vec<_> = packages.iter().take(10).map(|dir| format!("`{dir}`")).collect();
-        return refuse("NODE_WORKSPACE_ROOT", format!("The root is a workspace of several packages and has no `start` script of its own: {}.", list.join(", ")))
-            .at(FILE)
-            .fix(format!("Add a `start` script to the root's package.json, such as `npm run start --workspace {first}`, or set the start command in the application's settings."));
+        let message = format!(
+            "The root is a workspace of several packages, and nothing says which of them is started: did you mean {}? Set the root \
+             directory or the start command in the application's settings, or add a `start` script to the root's package.json, such as \
+             `npm run start --workspace {first}`.",
+            list.join(" or ")
+        );
+        return warning("NODE_WORKSPACE_ROOT", message, Some(FILE));
     }
-    let message = "Nothing says how the application is started: package.json has no `start` script and no `main` that exists, and there is no \
-                   `server.js` or `index.html`.";
-    refuse("NODE_NO_START", message)
-        .at(FILE)
-        .fix("Add a `start` script to package.json, or a line `web: <command>` to a Procfile, or set the start command in the application's settings.")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn development_servers_are_told_from_servers() {
-        for development in
-            ["vite", "vite --host", "react-scripts start", "NODE_ENV=x webpack-dev-server --open", "cross-env A=1 vite preview"]
-        {
-            assert!(is_development_server(development), "{development}");
-        }
-        for server in ["node server.js", "next start", "nest start", "NODE_ENV=production node ./vite-server.js"] {
-            assert!(!is_development_server(server), "{server}");
-        }
-    }
+    let hint = match framework.map(|framework| framework.name) {
+        Some("sveltekit") => "Install `@sveltejs/adapter-node` and name it in svelte.config.js, which makes a server of the build. ",
+        Some("astro") => "The configured adapter builds for another platform; `@astrojs/node` makes a server of the build. ",
+        _ => "",
+    };
+    let message = format!(
+        "Nothing says how the application is started: package.json has no `start` script and no `main` that exists, and there is no \
+         `server.js` or `index.html`. {hint}Add a `start` script to package.json, or a line `web: <command>` to a Procfile, or set the \
+         start command in the application's settings."
+    );
+    warning("NODE_NO_START", message, Some(FILE))
 }

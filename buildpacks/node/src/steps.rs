@@ -2,14 +2,16 @@
 
 use slipway_buildpack_sdk::{
     Base, Cache, Command, Context, Diagnostic, Fragment, Health, HealthBasis, Image, Input, Layer, Port, Probe, Process, ProcessKind,
-    Refusal, Run, Source, Step, argv, has_other_processes, info, shell, warning,
+    Refusal, Run, Source, Step, argv, info, shell, warning,
 };
 
 use crate::{
-    framework::{self, Framework},
+    application,
+    framework::Framework,
+    manager_choice, manager_version,
     manifest::{FILE, Manifest},
-    package_manager::{self, Kind, Manager},
-    serve::{self, Serve},
+    package_manager::{Kind, Manager},
+    serve::Serve,
     static_site, system_packages, version, workspaces,
 };
 
@@ -22,14 +24,14 @@ const NPM_CACHE: (&str, &str) = ("npm", "/root/.npm");
 const NOT_SOURCE: [&str; 3] = [".git", "**/node_modules", "node_modules"];
 
 pub fn plan(source: &Source, context: &Context, manifest: &Manifest) -> Result<Fragment, Refusal> {
-    let tool = version::constraint(source, manifest)?;
-    let (manager, mut diagnostics) = package_manager::choose(source, manifest)?;
-    let serve = match serve::find(source, context, manifest, &manager) {
-        Some(serve) => serve,
-        None if has_other_processes(source) => Serve::Nothing,
-        None => return Err(serve::nothing_to_start(workspaces::packages(source, manifest))),
-    };
-    let framework = framework::of(source, manifest);
+    let node = version::wanted(source, manifest)?;
+    let (mut manager, notes) = manager_choice::choose(source, manifest)?;
+    manager_version::fit_to_node(manifest, &mut manager, &node.range, &node.tool.constraint)?;
+    let mut diagnostics = node.diagnostics;
+    diagnostics.extend(notes);
+    let application = application::find(source, context, manifest, &manager);
+    diagnostics.extend(application.diagnostics);
+    let (serve, framework) = (application.serve.unwrap_or(Serve::Nothing), application.framework);
     let (cache_id, cache_path) = manager.kind.cache();
 
     let mut planner = Planner {
@@ -42,10 +44,10 @@ pub fn plan(source: &Source, context: &Context, manifest: &Manifest) -> Result<F
         steps: Vec::new(),
     };
     let installed = planner.install();
-    let build = build_commands(context, manifest, &planner.manager, framework.as_ref(), &serve);
+    let build = build_commands(context, manifest, &planner.manager, framework.as_ref(), &serve, application.build);
     let built = planner.build(installed.as_deref(), build);
 
-    let mut fragment = Fragment { tools: vec![tool], ..Fragment::default() };
+    let mut fragment = Fragment { tools: vec![node.tool], ..Fragment::default() };
     match serve {
         Serve::Static { dir, spa, .. } => {
             let layer = match &built {
@@ -167,8 +169,10 @@ impl Planner<'_> {
         }
         let base = self.toolchain().map_or_else(|| Base::Tool("node".into()), Base::Step);
         let inputs = self.inputs();
-        let run = self.run(self.manager.install(false), true, &[]);
-        self.steps.push(self.step("install", base, inputs, vec![run]));
+        // Named for the platform that began it: what is to happen before the dependencies are there.
+        let before = self.manifest.script("heroku-prebuild").map(|_| self.manager.run_script("heroku-prebuild"));
+        let run = before.into_iter().chain([self.manager.install(false)]).map(|command| self.run(command, true, &[])).collect();
+        self.steps.push(self.step("install", base, inputs, run));
         Some("install".into())
     }
 
@@ -262,11 +266,17 @@ fn not_source() -> Vec<String> {
 }
 
 /// What the customer said, else the scripts that hosting platforms know, else the framework's own way.
-fn build_commands(context: &Context, manifest: &Manifest, manager: &Manager, framework: Option<&Framework>, serve: &Serve) -> Vec<Command> {
+fn build_commands(
+    context: &Context,
+    manifest: &Manifest,
+    manager: &Manager,
+    framework: Option<&Framework>,
+    serve: &Serve,
+    package: Option<Command>,
+) -> Vec<Command> {
     if let Some(command) = context.build_command.as_deref().map(str::trim).filter(|command| !command.is_empty()) {
         return vec![shell(command)];
     }
-    let before = manifest.script("heroku-prebuild").map(|_| manager.run_script("heroku-prebuild"));
     let build =
         ["heroku-postbuild", "build"].into_iter().find(|script| manifest.script(script).is_some()).map(|script| manager.run_script(script));
     let own = || match (framework, serve) {
@@ -282,7 +292,7 @@ fn build_commands(context: &Context, manifest: &Manifest, manager: &Manager, fra
         }
         _ => None,
     };
-    before.into_iter().chain(build.or_else(own)).collect()
+    build.or(package).or_else(own).into_iter().collect()
 }
 
 fn complete(fragment: &mut Fragment, planner: &Planner<'_>, command: Option<Command>, framework: Option<&Framework>, layers: Vec<Layer>) {

@@ -1,69 +1,114 @@
 //! Which Node the application wants.
 
-use slipway_buildpack_sdk::{Refusal, Source, Tool, refuse};
+use slipway_buildpack_sdk::{Diagnostic, Refusal, Source, Tool, refuse, warning};
 
-use crate::manifest::{FILE, Manifest};
+use crate::{
+    manifest::{FILE, Manifest},
+    range::Range,
+    version_files,
+};
 
 /// The line that a new application gets: active long-term support.
 const DEFAULT: &str = "22";
+/// Lines before this one get no more corrections, not even of what is dangerous.
+const FIRST_SUPPORTED: u64 = 20;
 
-/// The constraint, from the first place that states one.
-pub fn constraint(source: &Source, manifest: &Manifest) -> Result<Tool, Refusal> {
-    let stated = [
-        (manifest.engine("node").map(str::to_owned), "package.json#engines.node", FILE),
-        (manifest.text(&["devEngines", "runtime", "version"]).map(str::to_owned), "package.json#devEngines.runtime", FILE),
-        (manifest.text(&["volta", "node"]).map(str::to_owned), "package.json#volta.node", FILE),
-        (first_line(source, ".nvmrc"), ".nvmrc", ".nvmrc"),
-        (first_line(source, ".node-version"), ".node-version", ".node-version"),
-        (tool_versions(source), ".tool-versions", ".tool-versions"),
-        (mise(source), "mise.toml", "mise.toml"),
-    ];
-    for (text, origin, file) in stated {
-        let Some(text) = text else { continue };
-        let Some(constraint) = normalize(&text) else {
-            return Err(refuse("NODE_VERSION_INVALID", format!("`{text}` in {origin} is not a version or range of Node."))
-                .at(file)
-                .fix("Write a version such as `22` or a range such as `>=20 <23`."));
-        };
-        return Ok(Tool { name: "node".into(), constraint, source: origin.into(), is_default: false });
+/// Node as the application wants it.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub tool: Tool,
+    pub range: Range,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// One place that says which Node.
+struct Stated {
+    text: String,
+    origin: &'static str,
+    file: &'static str,
+    line: Option<u32>,
+}
+
+/// The strongest statement. The others are only compared with it.
+pub fn wanted(source: &Source, manifest: &Manifest) -> Result<Wanted, Refusal> {
+    if manifest.engine("node").is_none()
+        && let Some(range) = manifest.engine("iojs")
+    {
+        let message = format!("`engines.iojs` asks for io.js {range}, which became Node in 2015 and is no longer made.");
+        return Err(manifest
+            .refuse(&["engines", "iojs"], "NODE_IOJS", message)
+            .fix("Remove `engines.iojs`, and name the wanted Node as `engines.node`."));
     }
-    Ok(default())
+    let mut stated = stated(source, manifest).into_iter();
+    let Some(strongest) = stated.next() else {
+        return Ok(Wanted { tool: default(), range: Range::any(), diagnostics: Vec::new() });
+    };
+    let (constraint, range) = normalize(&strongest.text, strongest.file == FILE).ok_or_else(|| invalid(&strongest))?;
+    if range.is_empty() {
+        let message = format!("No version of Node fulfils `{}` in {}.", strongest.text, strongest.origin);
+        return Err(strongest.refuse("NODE_VERSION_UNSATISFIABLE", message).fix("Write a range that holds a version, such as `>=20 <23`."));
+    }
+    let mut diagnostics: Vec<Diagnostic> = stated.filter_map(|weaker| compare(&strongest, &range, &weaker)).collect();
+    if range.is_before(FIRST_SUPPORTED) {
+        let message = format!("Node `{}` ({}) has reached its end of life and gets no security fixes.", strongest.text, strongest.origin);
+        diagnostics.push(Diagnostic { line: strongest.line, ..warning("NODE_END_OF_LIFE", message, Some(strongest.file)) });
+    }
+    let tool = Tool { name: "node".into(), constraint, source: strongest.origin.into(), is_default: false };
+    Ok(Wanted { tool, range, diagnostics })
 }
 
 pub fn default() -> Tool {
     Tool { name: "node".into(), constraint: DEFAULT.into(), source: String::new(), is_default: true }
 }
 
-fn first_line(source: &Source, file: &str) -> Option<String> {
-    let text = source.peek(file)?;
-    let line = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()).find(|line| !line.is_empty())?;
-    Some(line.to_owned())
+/// From the strongest to the weakest.
+fn stated(source: &Source, manifest: &Manifest) -> Vec<Stated> {
+    let keys: [(Option<&str>, &[&str], &'static str); 3] = [
+        (manifest.engine("node"), &["engines", "node"], "package.json#engines.node"),
+        (manifest.dev_engine("runtime", "node"), &["devEngines", "runtime", "version"], "package.json#devEngines.runtime"),
+        (manifest.text(&["volta", "node"]), &["volta", "node"], "package.json#volta.node"),
+    ];
+    let keys = keys
+        .into_iter()
+        .filter_map(|(text, path, origin)| Some(Stated { text: text?.to_owned(), origin, file: FILE, line: manifest.line(path) }));
+    let files = version_files::stated(source).into_iter().map(|(text, file)| Stated { text, origin: file, file, line: None });
+    keys.chain(files).collect()
 }
 
-fn tool_versions(source: &Source) -> Option<String> {
-    source.peek(".tool-versions")?.lines().find_map(|line| {
-        let mut words = line.split_whitespace();
-        matches!(words.next(), Some("nodejs" | "node")).then(|| words.next().map(str::to_owned))?
-    })
-}
-
-fn mise(source: &Source) -> Option<String> {
-    let text = source.peek("mise.toml").or_else(|| source.peek(".mise.toml"))?;
-    let table: toml::Table = text.parse().ok()?;
-    let tools = table.get("tools")?.as_table()?;
-    match tools.get("node").or_else(|| tools.get("nodejs"))? {
-        toml::Value::String(version) => Some(version.clone()),
-        toml::Value::Table(table) => Some(table.get("version")?.as_str()?.to_owned()),
-        _ => None,
+impl Stated {
+    fn refuse(&self, code: &str, message: String) -> Refusal {
+        Refusal { line: self.line, ..refuse(code, message).at(self.file) }
     }
 }
 
-/// The names that version managers know, as what they stand for; ranges as they are; `None` for anything else.
-fn normalize(text: &str) -> Option<String> {
+fn invalid(stated: &Stated) -> Refusal {
+    stated
+        .refuse("NODE_VERSION_INVALID", format!("`{}` in {} is not a version or range of Node.", stated.text, stated.origin))
+        .fix("Write a version such as `22` or a range such as `>=20 <23`.")
+}
+
+/// What there is to say about a statement that another one outweighs.
+fn compare(strongest: &Stated, range: &Range, weaker: &Stated) -> Option<Diagnostic> {
+    let message = match normalize(&weaker.text, weaker.file == FILE) {
+        Some((_, other)) if other.meets(range) => return None,
+        Some(_) => format!(
+            "{} asks for Node `{}`, but {} for `{}`, which is what is used.",
+            weaker.origin, weaker.text, strongest.origin, strongest.text
+        ),
+        None => format!("`{}` in {} is not a version of Node; {} is used.", weaker.text, weaker.origin, strongest.origin),
+    };
+    Some(Diagnostic { line: weaker.line, ..warning("NODE_VERSIONS_DISAGREE", message, Some(weaker.file)) })
+}
+
+/// The names that version managers know, as what they stand for; ranges as they are; `None` for anything else. package.json
+/// knows fewer names: those that package managers publish releases under.
+fn normalize(text: &str, in_manifest: bool) -> Option<(String, Range)> {
     let text = text.trim();
-    let named = match text.to_ascii_lowercase().as_str() {
-        "node" | "latest" | "current" | "stable" | "x" => Some("*"),
-        "lts" | "lts/*" | "--lts" => Some(DEFAULT),
+    let lower = text.to_ascii_lowercase();
+    let named = match lower.strip_prefix("lts-").map_or_else(|| lower.clone(), |line| format!("lts/{line}")).as_str() {
+        "latest" | "current" => Some("*"),
+        "node" | "stable" if !in_manifest => Some("*"),
+        "lts" | "lts/*" | "--lts" | "lts/latest" | "lts/current" => Some(DEFAULT),
         "lts/krypton" => Some("24"),
         "lts/jod" => Some("22"),
         "lts/iron" => Some("20"),
@@ -73,38 +118,15 @@ fn normalize(text: &str) -> Option<String> {
         "lts/erbium" => Some("12"),
         "lts/dubnium" => Some("10"),
         "lts/carbon" => Some("8"),
+        "lts/boron" => Some("6"),
+        "lts/argon" => Some("4"),
         _ => None,
     };
-    match named {
-        Some(named) => Some(named.to_owned()),
-        None => is_range(text).then(|| text.to_owned()),
-    }
-}
-
-/// Whether the text has the form of an npm version range.
-fn is_range(text: &str) -> bool {
-    text.split("||").all(|part| {
-        let spaced = part.replace(',', " ");
-        let mut bare_operator = false;
-        let sound = spaced.split_whitespace().all(|word| {
-            if word == "-" {
-                return true;
-            }
-            let number = word.trim_start_matches(['>', '<', '=', '~', '^']).trim_start_matches(['v', 'V']);
-            bare_operator = number.is_empty();
-            bare_operator || is_partial(number)
-        });
-        sound && !bare_operator
-    })
-}
-
-/// `1`, `1.x`, `1.2.*`, `1.2.3-beta.1+build`.
-fn is_partial(text: &str) -> bool {
-    let (core, suffix) = text.split_at(text.find(['-', '+']).unwrap_or(text.len()));
-    let parts: Vec<&str> = core.split('.').collect();
-    let sound = |part: &&str| matches!(*part, "x" | "X" | "*") || (!part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
-    let suffix_sound = suffix.is_empty() || (suffix.len() > 1 && suffix.bytes().all(|b| b.is_ascii_alphanumeric() || b".-+".contains(&b)));
-    parts.len() <= 3 && parts.iter().all(sound) && suffix_sound
+    // `node-20.1.0` and `node/20` are how some version managers list it.
+    let plain = text.strip_prefix("node-").or_else(|| text.strip_prefix("node/")).filter(|_| !in_manifest).unwrap_or(text);
+    let constraint = named.unwrap_or(plain);
+    let range = Range::parse(constraint)?;
+    Some((if constraint.is_empty() { "*".to_owned() } else { constraint.to_owned() }, range))
 }
 
 #[cfg(test)]
@@ -112,21 +134,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn npm_ranges_are_known_from_other_words() {
-        for good in
-            ["22", "v20.1.0", ">=18", ">= 18.0.0 < 23", "^20 || ^22", "20.x", "*", "", "18 - 20", "~16.3", "22.0.0-rc.1", ">=14,<17"]
-        {
-            assert!(is_range(good), "{good}");
-        }
-        for bad in ["iojs", "twenty", "20.1.2.3", "^", "18 >=", "1..2", "lts/unknown"] {
-            assert!(!is_range(bad), "{bad}");
-        }
+    fn names_of_release_lines_become_numbers() {
+        let named = |text| normalize(text, false).map(|(constraint, _)| constraint);
+        assert_eq!(named("lts/Iron").as_deref(), Some("20"));
+        assert_eq!(named("lts-hydrogen").as_deref(), Some("18"));
+        assert_eq!(named("node").as_deref(), Some("*"));
+        assert_eq!(named("node-20.1.0").as_deref(), Some("20.1.0"));
+        assert_eq!(named("v14.18.1").as_deref(), Some("v14.18.1"));
+        assert_eq!(named("iojs"), None);
+        assert_eq!(named("lts/unknown"), None);
     }
 
     #[test]
-    fn names_of_release_lines_become_numbers() {
-        assert_eq!(normalize("lts/Iron").as_deref(), Some("20"));
-        assert_eq!(normalize("node").as_deref(), Some("*"));
-        assert_eq!(normalize("iojs"), None);
+    fn the_manifest_knows_no_names_of_version_managers() {
+        assert!(normalize("stable", true).is_none());
+        assert!(normalize("latest", true).is_some());
     }
 }

@@ -2,7 +2,10 @@
 
 use slipway_buildpack_sdk::{Diagnostic, Source, info};
 
-use crate::manifest::{FILE, Manifest};
+use crate::{
+    glob,
+    manifest::{FILE, Manifest},
+};
 
 const MANIFESTS: [&str; 18] = [
     "package.json",
@@ -55,11 +58,13 @@ pub fn install_inputs(source: &Source, manifest: &Manifest) -> (Vec<String>, Vec
 
 /// The directories of a workspace's packages.
 pub fn packages(source: &Source, manifest: &Manifest) -> Vec<String> {
-    if !has_workspaces(source, manifest) {
+    let globs: Vec<String> = manifest.workspaces().into_iter().chain(pnpm_workspaces(source)).collect();
+    if globs.is_empty() {
         return Vec::new();
     }
-    let manifests = source.find(2, |path| path.ends_with("/package.json"));
-    manifests.iter().filter_map(|path| path.strip_suffix("/package.json")).map(str::to_owned).collect()
+    let manifests = source.find(3, |path| path.ends_with("/package.json"));
+    let dirs = manifests.iter().filter_map(|path| path.strip_suffix("/package.json"));
+    dirs.filter(|dir| glob::any(&globs, dir)).map(str::to_owned).collect()
 }
 
 /// Whether there is more than one package.

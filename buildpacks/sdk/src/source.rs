@@ -43,6 +43,12 @@ impl Source {
         if root.is_dir() { Ok(Self { root }) } else { Err(missing()) }
     }
 
+    /// The same for a directory within, such as a package of a workspace; `None` when it is not one.
+    #[must_use]
+    pub fn below(&self, path: &str) -> Option<Self> {
+        self.resolve(path).filter(|path| path.is_dir()).map(|root| Self { root })
+    }
+
     #[must_use]
     pub fn is_file(&self, path: &str) -> bool {
         self.resolve(path).is_some_and(|path| path.is_file())
@@ -181,6 +187,8 @@ mod tests {
         assert_eq!(inner.read("../package.json").unwrap(), None);
         assert_eq!(inner.read("/etc/hostname").unwrap(), None);
         assert!(inner.is_dir("deep"));
+        let deep = source.below("src/deep").unwrap();
+        assert!(deep.is_file("app.py") && source.below("..").is_none() && source.below("package.json").is_none());
     }
 
     #[test]
