@@ -10,9 +10,6 @@ use crate::{
     workspaces,
 };
 
-/// Packages beyond these are not looked into.
-const MOST_PACKAGES: usize = 200;
-
 pub struct Application {
     /// `None`: nothing says.
     pub serve: Option<Serve>,
@@ -73,7 +70,7 @@ fn choose(found: &mut Application, package: &Package, manager: &Manager) {
 }
 
 fn packages(source: &Source, manifest: &Manifest, manager: &Manager) -> Vec<Package> {
-    let dirs = workspaces::packages(source, manifest).into_iter().filter(|dir| is_plain(dir)).take(MOST_PACKAGES);
+    let dirs = workspaces::packages(source, manifest).into_iter().filter(|dir| is_plain(dir)).take(workspaces::MOST_PACKAGES);
     dirs.filter_map(|dir| {
         let below = source.below(&dir)?;
         let manifest = manifest::load(&below).ok().flatten()?;

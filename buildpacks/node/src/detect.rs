@@ -5,7 +5,7 @@ use slipway_buildpack_sdk::{Context, Detected, Source, WHOLE_APPLICATION, detect
 use crate::{
     application, manager_choice,
     manifest::{self, FILE},
-    package_manager,
+    package_manager::Manager,
     serve::{self, Serve},
 };
 
@@ -14,6 +14,8 @@ const WHOLE: u8 = WHOLE_APPLICATION + 10;
 const ASSETS_ONLY: u8 = 45;
 /// A package.json that says nothing about how to start.
 const UNCLEAR: u8 = 60;
+/// A script without a package.json, by a name that servers bear.
+const BARE_SCRIPT: u8 = 25;
 const BARE_SITE: u8 = 10;
 
 /// Manifests of other languages: beside one of them a package.json without a server of its own only makes assets. These are of
@@ -60,8 +62,7 @@ pub fn detect(source: &Source, context: &Context) -> Detected {
     let name = manager.as_ref().map(|manager| manager.kind.name());
     let unknown = source.first_file(&UNKNOWN_LANGUAGES);
     let other = source.first_file(&OTHER_LANGUAGES).or(unknown);
-    let fallback = package_manager::Manager { kind: package_manager::Kind::Npm, version: None, is_stated: false, lockfile: None };
-    let application = application::find(source, context, &manifest, manager.as_ref().unwrap_or(&fallback));
+    let application = application::find(source, context, &manifest, &manager.unwrap_or_else(Manager::npm));
     let (way, found) = (application.serve, application.framework);
 
     let answer = detection(context).framework(found.map(|framework| framework.name)).package_manager(name).because(FILE, "a package.json");
@@ -93,7 +94,13 @@ fn detect_bare(source: &Source, context: &Context) -> Detected {
     if let Some(other) = source.first_file(&OTHER_LANGUAGES).or_else(|| source.first_file(&UNKNOWN_LANGUAGES)) {
         return Detected::No(vec![reason(FILE, "there is no package.json"), reason(other, "the application's own manifest")]);
     }
-    match serve::bare_site(source) {
+    match serve::find_bare(source, context) {
+        Some(Serve::Process { line, why: why @ ("Procfile" | "the settings"), .. }) if runs_node(&line) => {
+            detection(context).score(UNCLEAR).package_manager(Some("npm")).because("Procfile", format!("{why} starts it")).into()
+        }
+        Some(Serve::Process { line, why: "main", .. }) => {
+            detection(context).score(BARE_SCRIPT).package_manager(Some("npm")).because(FILE, format!("none, but `{line}` would run")).into()
+        }
         Some(Serve::Static { dir, why: "Staticfile", .. }) => {
             detection(context).score(UNCLEAR).framework(Some("static")).because("Staticfile", format!("serves `{dir}`")).into()
         }

@@ -120,6 +120,13 @@ const KNOWN: &[Framework] = &[
     site("storybook", "storybook", "storybook-static", &["node_modules/.bin/storybook", "build"]),
 ];
 
+impl Framework {
+    /// A library that answers requests within a program of the application's own, which alone says where it starts.
+    pub fn is_server_library(&self) -> bool {
+        self.output == Output::Server { start: &[] } && self.build.is_empty()
+    }
+}
+
 /// The framework, as this application has set it up.
 pub fn of(source: &Source, manifest: &Manifest) -> Option<Framework> {
     let mut framework = *KNOWN.iter().find(|framework| manifest.uses(framework.package))?;
@@ -132,7 +139,7 @@ pub fn of(source: &Source, manifest: &Manifest) -> Option<Framework> {
     match framework.name {
         "astro" if manifest.uses("@astrojs/node") => framework.output = Output::Server { start: &["node", "dist/server/entry.mjs"] },
         // Built for another platform's functions, which no program here can run.
-        "astro" if manifest.uses_any(&FOREIGN_ASTRO) => framework.output = Output::Server { start: &[] },
+        "astro" if manifest.uses_any(&FOREIGN_ASTRO) && renders_astro(source) => framework.output = Output::Server { start: &[] },
         "sveltekit" => framework.output = sveltekit(source, manifest),
         "next" if exports_next(source, build) => framework.output = is_static("out", false),
         "nuxt" if manifest.wants("nuxt").is_some_and(is_major_2) || framework.package == "nuxt-edge" => {
@@ -157,6 +164,11 @@ pub fn of(source: &Source, manifest: &Manifest) -> Option<Framework> {
 }
 
 const FOREIGN_ASTRO: [&str; 3] = ["@astrojs/vercel", "@astrojs/netlify", "@astrojs/cloudflare"];
+
+fn renders_astro(source: &Source) -> bool {
+    let output = config(source, "astro.config").and_then(|text| setting(&text, "output"));
+    matches!(output.as_deref(), Some("server" | "hybrid"))
+}
 
 /// By its adapter, of which none but two make something that runs here.
 fn sveltekit(source: &Source, manifest: &Manifest) -> Output {

@@ -35,7 +35,10 @@ impl Buildpack for Node {
     fn plan(&self, source: &Source, context: &Context, _detection: &Detection) -> Result<Fragment, Refusal> {
         match manifest::load(source)? {
             Some(manifest) => steps::plan(source, context, &manifest),
-            None => static_site::plan_bare(source, context),
+            None => match serve::find_bare(source, context) {
+                Some(serve::Serve::Process { .. }) => steps::plan(source, context, &manifest::Manifest::default()),
+                _ => static_site::plan_bare(source, context),
+            },
         }
     }
 }

@@ -58,6 +58,11 @@ impl Kind {
 }
 
 impl Manager {
+    /// The one in Node's image.
+    pub fn npm() -> Self {
+        Self { kind: Kind::Npm, version: None, is_stated: false, lockfile: None }
+    }
+
     /// Installs the manager itself; `None` when the image has it. Every one of them is a package of npm's.
     pub fn setup(&self) -> Option<Command> {
         let version = self.version.as_deref()?;

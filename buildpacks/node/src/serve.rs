@@ -48,6 +48,11 @@ pub fn find(source: &Source, context: &Context, manifest: &Manifest, manager: &M
     if let Some(serve) = server_file(source, manifest, manager) {
         return Some(serve);
     }
+    if framework.is_some_and(|framework| builds && framework.is_server_library())
+        && let Some(serve) = built_main(manifest, manager)
+    {
+        return Some(serve);
+    }
     let built = ["dist", "build", "public", "out"].into_iter().find(|dir| builds && source.is_file(&format!("{dir}/index.html")));
     if let Some(dir) = built {
         return Some(Serve::Static { dir: dir.into(), spa: false, why: "index.html" });
@@ -64,6 +69,16 @@ fn server_file(source: &Source, manifest: &Manifest, manager: &Manager) -> Optio
     let file = main.chain(SERVER_FILES.map(str::to_owned)).chain(typescript).find(|file| source.is_file(file))?;
     let program = if bun { "bun" } else { "node" };
     Some(Serve::Process { command: argv([program, &file]), line: format!("{program} {file}"), why: "main" })
+}
+
+/// A `main` that only the build makes, as with TypeScript.
+fn built_main(manifest: &Manifest, manager: &Manager) -> Option<Serve> {
+    let file = manifest.text(&["main"])?.trim_start_matches("./");
+    let (dir, name) = file.split_once('/')?;
+    let is_built =
+        matches!(dir, "dist" | "build" | "out" | "lib" | "output") && [".js", ".mjs", ".cjs"].iter().any(|end| name.ends_with(end));
+    let program = if manager.kind == Kind::Bun { "bun" } else { "node" };
+    is_built.then(|| Serve::Process { command: argv([program, file]), line: format!("{program} {file}"), why: "main" })
 }
 
 /// What the framework's build leaves behind.
@@ -92,6 +107,18 @@ fn built_site(source: &Source, manifest: &Manifest, framework: &Framework) -> Op
         spa,
         why: "the framework",
     })
+}
+
+/// Without a package.json: a page goes before a script beside it, which is probably the page's.
+pub fn find_bare(source: &Source, context: &Context) -> Option<Serve> {
+    let script = find(source, context, &Manifest::default(), &Manager::npm())?;
+    let is_stated = matches!(script, Serve::Process { why: "Procfile" | "the settings", .. });
+    let in_root = matches!(&script, Serve::Process { line, .. } if !line.contains('/'));
+    match bare_site(source) {
+        _ if is_stated => Some(script),
+        None if in_root => Some(script),
+        site => site,
+    }
 }
 
 /// Files that are a site as they are.

@@ -231,8 +231,8 @@ impl Planner<'_> {
 
     /// Why the image cannot do without the dependencies for development.
     fn needs_development(&self, start: &str) -> Option<String> {
-        if let Some(script) = self.manifest.install_script() {
-            return Some(format!("the script `{script}` may use them on every install"));
+        if let Some(script) = workspaces::install_script(self.source, self.manifest) {
+            return Some(format!("the script {script} may use them on every install"));
         }
         if self.manifest.uses_any(&["@prisma/client", "prisma"]) {
             return Some("the client that Prisma generates is among them".into());

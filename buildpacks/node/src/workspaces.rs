@@ -4,7 +4,7 @@ use slipway_buildpack_sdk::{Diagnostic, Source, info};
 
 use crate::{
     glob,
-    manifest::{FILE, Manifest},
+    manifest::{self, FILE, Manifest},
 };
 
 const MANIFESTS: [&str; 18] = [
@@ -28,12 +28,14 @@ const MANIFESTS: [&str; 18] = [
     "prisma",
 ];
 
+/// Packages beyond these are not looked into.
+pub const MOST_PACKAGES: usize = 200;
+
 /// The inputs of the install, as paths and globs; empty: all of the source, with the reason as a diagnostic.
 pub fn install_inputs(source: &Source, manifest: &Manifest) -> (Vec<String>, Vec<Diagnostic>) {
-    if let Some(script) = manifest.install_script() {
-        let message = format!(
-            "The script `{script}` runs on every install, so the install sees all of the source and is repeated after every change."
-        );
+    if let Some(script) = install_script(source, manifest) {
+        let message =
+            format!("The script {script} runs on every install, so the install sees all of the source and is repeated after every change.");
         return (Vec::new(), vec![info("NODE_INSTALL_SEES_SOURCE", message, Some(FILE))]);
     }
     let mut include: Vec<String> =
@@ -54,6 +56,17 @@ pub fn install_inputs(source: &Source, manifest: &Manifest) -> (Vec<String>, Vec
     include.sort();
     include.dedup();
     (include, Vec::new())
+}
+
+/// A script that runs on every install, of the root or of a package of its workspace.
+pub fn install_script(source: &Source, manifest: &Manifest) -> Option<String> {
+    if let Some(script) = manifest.install_script() {
+        return Some(format!("`{script}`"));
+    }
+    packages(source, manifest).into_iter().take(MOST_PACKAGES).find_map(|dir| {
+        let package = manifest::load(&source.below(&dir)?).ok().flatten()?;
+        Some(format!("`{}` of `{dir}`", package.install_script()?))
+    })
 }
 
 /// The directories of a workspace's packages.

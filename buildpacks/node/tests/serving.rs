@@ -66,6 +66,23 @@ fn a_start_script_that_is_a_development_server_gives_way_to_what_the_framework_m
 }
 
 #[test]
+fn a_main_that_the_build_makes_is_started() {
+    let manifest = r#"{ "main": "./dist/index.js", "scripts": { "build": "tsc" }, "dependencies": { "fastify": "5" } }"#;
+    assert_eq!(serves(&App::new(&[("package.json", manifest)]).plan()), "node dist/index.js");
+    let library = manifest.replace("fastify", "lodash");
+    assert_eq!(serves(&App::new(&[("package.json", &library)]).plan()), "nothing");
+}
+
+#[test]
+fn a_script_alone_is_an_application_unless_it_is_beside_a_page() {
+    let alone = App::new(&[("server.js", "")]);
+    assert_eq!(serves(&alone.plan()), "node server.js");
+    assert!(alone.detection().score < 60);
+    assert!(App::new(&[("index.js", ""), ("index.html", "")]).plan().static_site.is_some());
+    assert_eq!(serves(&App::new(&[("lib/run.js", ""), ("Procfile", "web: node lib/run.js")]).plan()), "node lib/run.js");
+}
+
+#[test]
 fn without_a_way_to_start_all_else_is_planned_with_a_warning() {
     let plan = app(BUILD, &["lodash"], &[]).plan();
     assert_eq!((serves(&plan).as_str(), commands(&plan)[1].as_str()), ("nothing", "npm run build"));
@@ -108,6 +125,15 @@ fn of_several_packages_none_is_chosen_and_all_are_listed() {
     assert_eq!((serves(&plan).as_str(), codes(&plan)[0]), ("nothing", "NODE_WORKSPACE_ROOT"));
     assert!(plan.diagnostics[0].message.contains("did you mean `apps/docs` or `apps/web`?"), "{}", plan.diagnostics[0].message);
     assert_eq!(app.detection().framework.as_deref(), Some("next"), "both are");
+}
+
+#[test]
+fn a_lifecycle_script_of_a_package_widens_the_install_too() {
+    let package = r#"{ "name": "ui", "scripts": { "prepare": "tsc" } }"#;
+    let plan =
+        App::new(&[("package.json", r#"{ "workspaces": ["ui"], "scripts": { "start": "node a.js" } }"#), ("ui/package.json", package)])
+            .plan();
+    assert!(plan.steps[0].inputs[0].include.is_empty() && plan.diagnostics.iter().any(|known| known.message.contains("`prepare` of `ui`")));
 }
 
 #[test]
