@@ -2,9 +2,12 @@
 //! is plain counts: a dependency that the lockfile does not know, or knows in a version that the manifest rules out. What is too
 //! large, or written in a way not known here, counts as in step.
 
+mod bun;
 mod npm;
 mod pnpm;
 mod yarn;
+
+use std::collections::BTreeSet;
 
 use slipway_buildpack_sdk::{Refusal, Source, refuse};
 
@@ -23,15 +26,18 @@ pub struct Difference {
     locked: Option<String>,
 }
 
-/// Dependencies that a registry resolves, as name and range, but for those that may be missing from a lockfile for good reasons.
-fn checkable(manifest: &Manifest) -> impl Iterator<Item = (&str, &str)> {
-    let optional: Vec<&str> = manifest.optional_dependencies().map(|(name, _)| name).collect();
-    let peers = manifest.has(&["resolutions"]) || manifest.has(&["overrides"]) || manifest.has(&["pnpm", "overrides"]);
-    manifest
-        .dependencies()
-        .chain(manifest.dev_dependencies())
-        .map(|(name, range)| (name, range.trim()))
-        .filter(move |(name, range)| !peers && !optional.contains(name) && !range.is_empty() && Range::parse(range).is_some())
+/// Dependencies that a registry resolves, as name and range, but for those that may be missing from a lockfile for good reasons,
+/// or be there as something else than what is written.
+fn checkable(manifest: &Manifest) -> Vec<(&str, &str)> {
+    if manifest.has(&["resolutions"]) || manifest.has(&["overrides"]) || manifest.has(&["pnpm", "overrides"]) {
+        return Vec::new();
+    }
+    let first: BTreeSet<&str> = manifest.dependencies().map(|(name, _)| name).collect();
+    let optional: BTreeSet<&str> = manifest.optional_dependencies().map(|(name, _)| name).collect();
+    // What is named twice is installed as the dependency that it is in production.
+    let development = manifest.dev_dependencies().filter(|(name, _)| !first.contains(name));
+    let all = manifest.dependencies().filter(|(name, _)| !optional.contains(name)).chain(development);
+    all.map(|(name, range)| (name, range.trim())).filter(|(_, range)| !range.is_empty() && Range::parse(range).is_some()).collect()
 }
 
 pub fn check(source: &Source, manifest: &Manifest, kind: Kind, file: &'static str) -> Result<(), Refusal> {
@@ -50,7 +56,7 @@ pub fn check(source: &Source, manifest: &Manifest, kind: Kind, file: &'static st
         Kind::Yarn1 => yarn::differences(&text, manifest, source, false),
         Kind::YarnBerry => yarn::differences(&text, manifest, source, true),
         Kind::Pnpm => pnpm::differences(&text, manifest, source),
-        Kind::Bun => Vec::new(),
+        Kind::Bun => bun::differences(&text, manifest),
     };
     let [first, rest @ ..] = &differences[..] else { return Ok(()) };
     let mut message = match &first.locked {

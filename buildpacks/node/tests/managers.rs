@@ -9,6 +9,7 @@ const PNPM: &str =
     "lockfileVersion: '9.0'\n\nimporters:\n\n  .:\n    dependencies:\n      koa:\n        specifier: ^3.0.0\n        version: 3.0.1\n";
 const NPM: &str = r#"{ "lockfileVersion": 3, "packages": { "node_modules/koa": { "version": "3.0.1" } } }"#;
 const YARN: &str = "# yarn lockfile v1\n\nkoa@^3.0.0:\n  version \"3.0.1\"\n";
+const BUN: &str = "{\n  \"lockfileVersion\": 1,\n  \"workspaces\": {\n    \"\": {\n      \"dependencies\": {\n        \"koa\": \"^3.0.0\",\n      },\n    },\n  },\n}\n";
 const BERRY: &str = "__metadata:\n  version: 8\n\n\"koa@npm:^3.0.0\":\n  version: 3.0.1\n";
 
 fn app(keys: &str, files: &[(&str, &str)]) -> App {
@@ -146,9 +147,24 @@ fn a_lockfile_out_of_step_with_its_manifest_is_refused() {
         ("yarn.lock", YARN.replace("^3.0.0", "^2.0.0")),
         ("yarn.lock", BERRY.replace("^3.0.0", "^2.0.0")),
         ("pnpm-lock.yaml", PNPM.replace("^3.0.0", "^2.0.0")),
+        ("bun.lock", BUN.replace("^3.0.0", "^2.0.0")),
     ] {
         assert!(app("", &[(file, &text)]).refusal().starts_with(&format!("NODE_LOCKFILE_OUT_OF_STEP {file} ")), "{text}");
     }
+}
+
+#[test]
+fn what_a_lockfile_states_for_good_reasons_of_its_own_is_in_step() {
+    let twice = r#", "devDependencies": { "koa": "^2.0.0" }"#;
+    let overridden = r#", "devDependencies": { "debug": "4" }, "overrides": { "debug": "3" }"#;
+    for (file, text) in [("package-lock.json", NPM), ("yarn.lock", YARN), ("yarn.lock", BERRY), ("pnpm-lock.yaml", PNPM), ("bun.lock", BUN)]
+    {
+        app(twice, &[(file, text)]).plan();
+        app(overridden, &[(file, text)]).plan();
+        app(r#", "devDependencies": { "a": "file:a", "b": "github:b/b", "c": "workspace:*", "d": "catalog:" }"#, &[(file, text)]).plan();
+    }
+    let sibling = r#", "workspaces": ["packages/*"], "devDependencies": { "ui": "*" }"#;
+    app(sibling, &[("yarn.lock", YARN), ("packages/ui/package.json", "{}")]).plan();
 }
 
 #[test]

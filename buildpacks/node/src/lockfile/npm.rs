@@ -46,5 +46,5 @@ pub fn differences(file: &str, text: &str, manifest: &Manifest) -> Result<Vec<Di
         };
         (!sound).then(|| Difference { name: name.into(), wanted: wanted.into(), locked: version.map(str::to_owned) })
     };
-    Ok(checkable(manifest).filter_map(compare).collect())
+    Ok(checkable(manifest).into_iter().filter_map(compare).collect())
 }

@@ -16,6 +16,7 @@ pub fn differences(text: &str, manifest: &Manifest, source: &Source) -> Vec<Diff
     }
     let Some(specifiers) = specifiers(text) else { return Vec::new() };
     checkable(manifest)
+        .into_iter()
         .filter_map(|(name, wanted)| {
             let locked = specifiers.get(name);
             (locked.map(String::as_str) != Some(wanted)).then(|| Difference {

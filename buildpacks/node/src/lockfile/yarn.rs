@@ -21,6 +21,7 @@ pub fn differences(text: &str, manifest: &Manifest, source: &Source, berry: bool
         .collect();
     let in_workspace = workspaces::has_workspaces(source, manifest);
     checkable(manifest)
+        .into_iter()
         .filter(|(name, range)| {
             // Yarn 1 also takes an entry that bears the name alone.
             let own = [format!("{name}@{range}"), format!("{name}@npm:{range}"), (*name).to_owned()];
