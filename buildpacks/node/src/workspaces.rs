@@ -75,9 +75,7 @@ pub fn packages(source: &Source, manifest: &Manifest) -> Vec<String> {
     if globs.is_empty() {
         return Vec::new();
     }
-    let manifests = source.find(3, |path| path.ends_with("/package.json"));
-    let dirs = manifests.iter().filter_map(|path| path.strip_suffix("/package.json"));
-    dirs.filter(|dir| glob::any(&globs, dir)).map(str::to_owned).collect()
+    glob::expand(source, &globs).into_iter().filter(|dir| source.is_file(&format!("{dir}/{FILE}"))).collect()
 }
 
 /// Whether there is more than one package.
