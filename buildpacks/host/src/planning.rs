@@ -51,6 +51,9 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
     let config = AppConfig::read(tree, &request.context.app_root).map_err(PlanFailure::Refused)?;
     let is_start_set = request.context.start_command.is_some();
     let request = &config.complete(request);
+    if !is_real_directory(tree, &request.context.app_root) {
+        return Err(PlanFailure::Refused(no_such_root(&request.context.app_root)));
+    }
     let runtime = request.runtime.as_deref();
     let asked: Vec<_> = buildpacks.iter().filter(|buildpack| runtime.is_none_or(|id| id == buildpack.id())).collect();
     if let (Some(runtime), true) = (runtime, asked.is_empty()) {
@@ -89,6 +92,26 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
     }
     check_plan(&fragment).map_err(|violations| PlanFailure::InvalidPlan { buildpack: chosen.clone(), violations })?;
     Ok(Plan { buildpack: chosen, detection, fragment })
+}
+
+/// Whether the root is a directory of the tree itself: a link there could lead out of it.
+fn is_real_directory(tree: &Path, root: &str) -> bool {
+    let mut path = tree.to_path_buf();
+    let is_sound = root.split('/').filter(|part| !matches!(*part, "" | ".")).all(|part| {
+        path.push(part);
+        part != ".." && std::fs::symlink_metadata(&path).is_ok_and(|about| about.is_dir())
+    });
+    is_sound && path.is_dir()
+}
+
+fn no_such_root(root: &str) -> Refusal {
+    Refusal {
+        code: "ROOT_NOT_FOUND".into(),
+        message: format!("There is no directory `{root}` in the source."),
+        file: None,
+        line: None,
+        fix: "Correct the application's root directory.".into(),
+    }
 }
 
 /// The plans of those that make assets which the chosen buildpack requires, the surest first, and the assets that are left. A
@@ -193,6 +216,19 @@ mod tests {
             command: Command::Shell(command.into()),
             env: vec![("A".into(), "1".into())],
             is_default: true,
+        }
+    }
+
+    #[test]
+    fn the_root_is_a_directory_of_the_tree_itself() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(tree.path().join("apps/web")).unwrap();
+        std::os::unix::fs::symlink("/etc", tree.path().join("out")).unwrap();
+        for root in [".", "apps", "./apps/web/"] {
+            assert!(is_real_directory(tree.path(), root), "{root}");
+        }
+        for root in ["out", "..", "apps/../..", "none"] {
+            assert!(!is_real_directory(tree.path(), root), "{root}");
         }
     }
 
