@@ -53,6 +53,7 @@ const NOT_PACKAGES: [&str; 9] = ["tests", "test", "docs", "scripts", "migrations
 
 const MOST_FILES: usize = 150;
 const MOST_BYTES: u64 = 128 << 10;
+const MOST_BYTES_IN_ALL: usize = 1 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeFile {
@@ -78,7 +79,7 @@ pub fn load(source: &Source) -> Code {
     let of_src = names("src", true).into_iter().filter(|dir| !NOT_PACKAGES.contains(&dir.as_str())).map(|dir| format!("src/{dir}"));
     let inner = of_src.chain(packages).flat_map(|dir| IN_PACKAGES.map(|file| format!("{dir}/{file}")));
     for path in FILES.iter().map(|file| (*file).to_owned()).chain(root).chain(inner) {
-        if code.files.len() >= MOST_FILES {
+        if code.files.len() >= MOST_FILES || code.files.iter().map(|file| file.text.len()).sum::<usize>() > MOST_BYTES_IN_ALL {
             break;
         }
         if code.file(&path).is_none()

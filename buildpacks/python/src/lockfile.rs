@@ -81,9 +81,9 @@ impl Lockfile {
         let table = match self.tool {
             "pipenv" => project.pipfile_packages(),
             "poetry" => project.poetry_dependencies(),
-            _ => return of_project(),
+            _ => None,
         };
-        let mut wanted = if self.tool == "poetry" { of_project() } else { Vec::new() };
+        let mut wanted = if self.tool == "pipenv" { Vec::new() } else { of_project() };
         let own = project.name().map(normalize);
         wanted.extend(table.into_iter().flatten().map(|(name, value)| project::from_table(name, value)));
         // Poetry's table adds conditions to what `project.dependencies` names.
@@ -96,7 +96,8 @@ impl Lockfile {
     fn allows(&self, specifiers: &str, version: &str) -> bool {
         let Ok(version) = Version::from_str(version) else { return true };
         let plain = specifiers.trim_start_matches('(').trim_end_matches(')').trim();
-        if plain.is_empty() || version.any_prerelease() {
+        // How builds of a release and versions before one compare is for the tool to say.
+        if plain.is_empty() || version.any_prerelease() || version.is_local() {
             return true;
         }
         if self.tool == "poetry" || self.tool == "pipenv" {
