@@ -106,9 +106,11 @@ pub async fn matching(platform: &Platform, kind: &str, version: Option<&str>) ->
     let belongs = |runtime: &Runtime| {
         version.is_some_and(|version| version == runtime.version || version.starts_with(&format!("{}.", runtime.version)))
     };
-    match of_kind.into_iter().find(belongs) {
-        Some(runtime) => Ok(Some(runtime)),
-        None => default_of(platform, kind).await,
+    match (of_kind.into_iter().find(belongs), version) {
+        (Some(runtime), _) => Ok(Some(runtime)),
+        // A version that is built but not offered, such as one past its end of life, is no other version.
+        (None, Some(_)) => Ok(None),
+        (None, None) => default_of(platform, kind).await,
     }
 }
 

@@ -24,7 +24,7 @@ const FIXTURES: [(&str, Result<&str, &str>); 22] = [
     ("node/bare-site", Ok("node")),
     ("node/conflicting-lockfiles", Err("NODE_LOCKFILES_CONFLICT")),
     ("node/broken-manifest", Err("NODE_MANIFEST_INVALID")),
-    ("node/no-start", Err("NODE_NO_START")),
+    ("node/no-start", Ok("node")),
     ("python/flask", Ok("python")),
     ("python/django-poetry", Ok("python")),
     ("python/fastapi-uv", Ok("python")),
