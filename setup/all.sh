@@ -32,7 +32,10 @@ beside() {
 beside "base images" "$here/images.sh"
 beside Traefik "$here/traefik.sh"
 beside Rust "$here/rust.sh"
-[ "$purpose" = demo ] || beside PostgreSQL "$here/postgres.sh"
+if [ "$purpose" = test ]; then
+    beside PostgreSQL "$here/postgres.sh"
+    beside "test programs" "$here/programs.sh"
+fi
 
 failed=()
 for index in "${!pids[@]}"; do

@@ -23,9 +23,9 @@ step() {
 step "setup" "$here/all.sh" test
 step "build" cargo xtask dist
 if cargo nextest --version >/dev/null 2>&1; then
-    step "tests" cargo nextest run --workspace
+    step "tests" cargo nextest run --workspace --no-fail-fast
 else
-    step "tests" cargo test --workspace --lib --bins --tests
+    step "tests" cargo test --workspace --no-fail-fast --lib --bins --tests
 fi
 step "documentation tests" cargo test --workspace --doc
 step "schema is current" cargo xtask schema --check

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Makes the programs present that the tests use beside the engine: git, and a busybox that needs no libraries, which is all there is
+# in the base image of the builds' own tests.
+set -euo pipefail
+# shellcheck source=setup/report.sh
+. "$(dirname "${BASH_SOURCE[0]}")/report.sh"
+
+name="test programs"
+started=$(now_ms)
+command -v git >/dev/null || system_packages "$name" git
+system_packages "$name" busybox-static
+finish "$name" "present ($(git --version | cut -d ' ' -f 3), $(busybox 2>/dev/null | head -n 1 | cut -d ' ' -f 2))" "$started"
