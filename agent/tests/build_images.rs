@@ -142,7 +142,8 @@ async fn a_build_variable_reaches_the_command_and_neither_the_image_nor_the_log(
     }
     assert!(bytes.len() > 500_000 && !bytes.windows(value.len()).any(|window| window == value.as_bytes()));
 
-    assert!(bench.run(&task).await.log().contains("taken from the cache"), "the same value builds nothing anew");
+    let again = bench.run(&task).await;
+    assert!(again.log().contains("taken from the cache"), "the same value builds nothing anew:\n{}", again.log());
     build.secrets = BTreeMap::from([("API_TOKEN".parse().unwrap(), secret("another value"))]);
     let ran = bench.run(&bench.task(TaskSpec::Build(build))).await;
     assert!(ran.lines.iter().any(|line| line.ends_with("length 13")), "another value is used: {}", ran.log());
