@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use slipway_buildpack_host::{Buildpack, HostError, LookedFor, PlanFailure, PlanRequest, contract, nothing_to_start, plan_directory};
+use slipway_buildpack_host::{
+    Buildpack, HostError, LookedFor, PlanFailure, PlanRequest, contract, nothing_to_start, plan_directory, real_directory,
+};
 use slipway_buildpack_wit::{Context, Level, Plan, Refusal};
 use slipway_model::state::{StepKind, StepStatus};
 use slipway_protocol::{BuildpackRef, Outcome, PlanTask, Task, TaskFailure};
@@ -116,18 +118,10 @@ pub(super) async fn failed(log: &mut TaskLog, step: StepKind, failure: TaskFailu
 
 /// The application's root, which must be a directory of the source itself: a link there could lead out of it.
 pub(super) fn real_root(source: &Path, root: &str) -> Result<PathBuf, TaskFailure> {
-    let missing = || {
+    real_directory(source, root).ok_or_else(|| {
         TaskFailure::new("ROOT_DIRECTORY_NOT_FOUND", format!("the source has no directory `{root}`"))
             .fix("Set the application's root directory to one that exists, as a path from the top of the source.")
-    };
-    let mut path = source.to_path_buf();
-    for part in root.split('/').filter(|part| !matches!(*part, "" | ".")) {
-        path.push(part);
-        if part == ".." || !std::fs::symlink_metadata(&path).is_ok_and(|data| data.is_dir()) {
-            return Err(missing());
-        }
-    }
-    if path.is_dir() { Ok(path) } else { Err(missing()) }
+    })
 }
 
 fn summary(plan: &Plan) -> String {

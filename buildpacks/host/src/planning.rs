@@ -1,6 +1,6 @@
 //! From a source tree to a checked plan.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use slipway_buildpack_wit::{
     Asset, Command, Context, Detected, Detection, Fragment, Plan, Process, ProcessKind, Refusal, procfile, shell_line,
@@ -51,7 +51,7 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
     let config = AppConfig::read(tree, &request.context.app_root).map_err(PlanFailure::Refused)?;
     let is_start_set = request.context.start_command.is_some();
     let request = &config.complete(request);
-    if !is_real_directory(tree, &request.context.app_root) {
+    if real_directory(tree, &request.context.app_root).is_none() {
         return Err(PlanFailure::Refused(no_such_root(&request.context.app_root)));
     }
     let runtime = request.runtime.as_deref();
@@ -94,14 +94,15 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
     Ok(Plan { buildpack: chosen, detection, fragment })
 }
 
-/// Whether the root is a directory of the tree itself: a link there could lead out of it.
-fn is_real_directory(tree: &Path, root: &str) -> bool {
+/// The root as a directory of the tree itself; `None` where it is none, or where a link on the way could lead out of the tree.
+#[must_use]
+pub fn real_directory(tree: &Path, root: &str) -> Option<PathBuf> {
     let mut path = tree.to_path_buf();
     let is_sound = root.split('/').filter(|part| !matches!(*part, "" | ".")).all(|part| {
         path.push(part);
         part != ".." && std::fs::symlink_metadata(&path).is_ok_and(|about| about.is_dir())
     });
-    is_sound && path.is_dir()
+    (is_sound && path.is_dir()).then_some(path)
 }
 
 fn no_such_root(root: &str) -> Refusal {
@@ -225,10 +226,10 @@ mod tests {
         std::fs::create_dir_all(tree.path().join("apps/web")).unwrap();
         std::os::unix::fs::symlink("/etc", tree.path().join("out")).unwrap();
         for root in [".", "apps", "./apps/web/"] {
-            assert!(is_real_directory(tree.path(), root), "{root}");
+            assert!(real_directory(tree.path(), root).is_some(), "{root}");
         }
         for root in ["out", "..", "apps/../..", "none"] {
-            assert!(!is_real_directory(tree.path(), root), "{root}");
+            assert!(real_directory(tree.path(), root).is_none(), "{root}");
         }
     }
 
