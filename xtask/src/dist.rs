@@ -59,6 +59,13 @@ pub fn assemble(release: bool, dist: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Built beside the binary with the features of the whole workspace, so that no dependency is compiled twice.
+pub fn measuring_program() -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--release", "--workspace", "--bin", "measure"]);
+    Ok(artifact(&artifacts(&mut build)?, "slipway-e2e")?.clone())
+}
+
 /// Runs a build and tells, by package, the file it produced: the binary, the native library or the component.
 fn artifacts(command: &mut std::process::Command) -> Result<BTreeMap<String, PathBuf>> {
     command.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());

@@ -44,8 +44,8 @@ pub async fn measure() -> Result<()> {
         change(theirs.path(), "package.json", "\"private\"", &format!("\"description\": \"theirs {} {run}\",\n  \"private\"", nonce()))?;
         cold.0.push(deploy(&platform, ours.path()).await?);
         cold.1.push(by_hand(theirs.path()).await?);
-        change(ours.path(), "server.js", "Hello from ", &format!("Hello {run} from "))?;
-        change(theirs.path(), "server.js", "Hello from ", &format!("Hello {run} from "))?;
+        change(ours.path(), "server.js", "Hello ", &format!("Hello {run} "))?;
+        change(theirs.path(), "server.js", "Hello ", &format!("Hello {run} "))?;
         edit.0.push(deploy(&platform, ours.path()).await?);
         edit.1.push(by_hand(theirs.path()).await?);
     }

@@ -3,10 +3,12 @@
 //! `cargo xtask bench` builds with optimisations and runs this.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
+mod apps;
 mod deploy;
 mod memory;
 mod plan;
 mod sample;
+mod sandbox;
 
 use anyhow::Result;
 
@@ -16,6 +18,9 @@ async fn main() -> Result<()> {
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| word == name);
     if is_wanted("plan") {
         plan::measure()?;
+    }
+    if is_wanted("sandbox") {
+        sandbox::measure().await?;
     }
     if is_wanted("deploy") {
         deploy::measure().await?;

@@ -1,58 +1,90 @@
 //! `slipway plan` beside `nixpacks plan`, on the same folders in the same run.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
-use slipway_e2e::{binary, example};
+use anyhow::{Context as _, Result};
+use slipway_e2e::binary;
 
-use crate::sample::{Sample, ratio};
+use crate::apps::{App, apps};
+use crate::sample::{Sample, millis, ratio};
 
-const RUNS: usize = 30;
-const EXAMPLES: &[&str] = &["node-express", "python-flask", "php-plain"];
+const RUNS: usize = 15;
 
 pub fn measure() -> Result<()> {
     println!("\n## slipway plan, whole process");
-    let slipway = binary()?;
+    let apps = apps()?;
     let cache = tempfile::tempdir()?;
     let nixpacks = nixpacks();
-    if nixpacks.is_none() {
-        println!("(nixpacks is not installed: `cargo install nixpacks` to compare)");
-    }
-    for name in EXAMPLES {
-        let source = example(name)?;
-        let plan = |directory: &Path| {
-            let mut command = Command::new(&slipway);
-            command.args(["plan", "--format", "json"]).arg(directory).env("XDG_CACHE_HOME", cache.path());
-            command
-        };
-        std::fs::remove_dir_all(cache.path().join("slipway")).ok();
-        let cold = time(&mut plan(source.path()))?;
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let ours = |app: Option<&App>| {
+        let mut command = Command::new(binary()?);
+        command.env("XDG_CACHE_HOME", cache.path());
+        anyhow::Ok(ask(command, app))
+    };
+    let first = time(&mut ours(apps.first())?)?.0;
+    println!("first plan of all, buildpacks compiled: {:.0} ms", millis(first));
+
+    // One after the other on each folder, so that both meet the same machine and the same page cache.
+    let (mut slipway, mut rival, mut both) = (Vec::new(), Vec::new(), 0);
+    for app in &apps {
+        let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+        let (mut planned, mut planned_theirs) = (false, false);
         for _ in 0..RUNS {
-            ours.push(time(&mut plan(source.path()))?);
+            let (took, success) = time(&mut ours(Some(app))?)?;
+            mine.push(took);
+            planned = success;
             if let Some(nixpacks) = &nixpacks {
-                theirs.push(time(Command::new(nixpacks).arg("plan").arg(source.path()))?);
+                let (took, success) = time(&mut ask(Command::new(nixpacks), Some(app)))?;
+                theirs.push(took);
+                planned_theirs = success;
             }
         }
-        let ours = Sample::new(ours);
-        println!("{name}: cold {:.0} ms, warm {}", cold.as_secs_f64() * 1000.0, ours.describe());
+        both += usize::from(planned && planned_theirs);
+        slipway.push(Sample::new(mine).median());
         if !theirs.is_empty() {
-            let theirs = Sample::new(theirs);
-            println!("{name}: nixpacks {}; ratio of medians {:.2}", theirs.describe(), ratio(ours.median(), theirs.median()));
+            rival.push(Sample::new(theirs).median());
         }
     }
-    let bare = Sample::new((0..RUNS).map(|_| time(Command::new(&slipway).arg("--version"))).collect::<Result<_>>()?);
-    println!("bare start of the binary: {}", bare.describe());
+    let count = apps.len();
+    let slipway = Sample::new(slipway);
+    println!("{count} applications, the median of {RUNS} each: slipway {}", slipway.describe());
+    let bare = bare_start(&mut ours(None)?)?;
+    println!("bare start of slipway {}", bare.describe());
+    let Some(nixpacks) = nixpacks else {
+        println!("(nixpacks is not installed: `cargo install nixpacks` to compare)");
+        return Ok(());
+    };
+    let rival = Sample::new(rival);
+    println!("{count} applications, the median of {RUNS} each: nixpacks {}; both plan {both} of them", rival.describe());
+    let p95 = ratio(slipway.quantile(0.95), rival.quantile(0.95));
+    println!("ratio of medians {:.2}, of 95th percentiles {p95:.2}", ratio(slipway.median(), rival.median()));
+    let theirs = bare_start(&mut ask(Command::new(nixpacks), None))?;
+    println!("bare start of nixpacks {}", theirs.describe());
+    let beyond = |whole: &Sample, start: &Sample| whole.median().saturating_sub(start.median());
+    println!("beyond the bare start: ratio of medians {:.2}", ratio(beyond(&slipway, &bare), beyond(&rival, &theirs)));
     Ok(())
 }
 
-fn time(command: &mut Command) -> Result<Duration> {
+/// For a plan of the application, or for nothing but its version.
+fn ask(mut command: Command, app: Option<&App>) -> Command {
+    match app {
+        Some(app) => command.arg("plan").arg(&app.path).args(["--format", "json"]),
+        None => command.arg("--version"),
+    };
+    command
+}
+
+fn bare_start(command: &mut Command) -> Result<Sample> {
+    Ok(Sample::new((0..RUNS * 2).map(|_| Ok(time(command)?.0)).collect::<Result<_>>()?))
+}
+
+/// How long it took, and whether it was successful: a refusal is an answer too.
+fn time(command: &mut Command) -> Result<(Duration, bool)> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let begin = Instant::now();
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().context("a planner")?;
-    ensure!(status.success(), "{command:?} ended with {status}");
-    Ok(begin.elapsed())
+    let status = command.status().with_context(|| format!("{command:?}"))?;
+    Ok((begin.elapsed(), status.success()))
 }
 
 fn nixpacks() -> Option<PathBuf> {
