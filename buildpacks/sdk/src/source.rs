@@ -1,9 +1,12 @@
 //! A read-only view of the application's root. Every read is bounded, so that no tree, however odd, makes a buildpack slow.
 
 use std::{
+    cell::OnceCell,
+    collections::BTreeMap,
     fs,
     io::Read,
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use crate::{Refusal, refuse};
@@ -12,6 +15,8 @@ use crate::{Refusal, refuse};
 const MAX_FILE_BYTES: u64 = 2 << 20;
 /// Entries that [`Source::find`] looks at before it stops.
 const MAX_WALK_ENTRIES: usize = 20_000;
+/// Roots with more names are asked name by name.
+const MAX_NAMES: usize = 2_000;
 /// Directories that hold what others wrote or what a build makes: never searched.
 const NOT_SEARCHED: [&str; 12] =
     [".git", "node_modules", "vendor", ".venv", "venv", "__pycache__", ".next", ".nuxt", "dist", "build", "target", ".tox"];
@@ -23,10 +28,21 @@ pub struct Entry {
     pub is_dir: bool,
 }
 
+/// What a name in the root is. A link is what it leads to, which only the file system knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Dir,
+    Link,
+}
+
 /// The files of an application. Paths are relative to its root, with `/`.
 #[derive(Debug, Clone)]
 pub struct Source {
     root: PathBuf,
+    /// What lies in the root, listed when it is first needed: most questions are about names that are not there, and a
+    /// question to the file system leaves the sandbox. `None` where there is too much to list.
+    names: Rc<OnceCell<Option<BTreeMap<String, Kind>>>>,
 }
 
 impl Source {
@@ -40,23 +56,27 @@ impl Source {
                 .fix("Correct the application's root directory.")
         };
         let root = tree.as_ref().join(confined(app_root).ok_or_else(missing)?);
-        if root.is_dir() { Ok(Self { root }) } else { Err(missing()) }
+        if root.is_dir() { Ok(Self::at(root)) } else { Err(missing()) }
+    }
+
+    fn at(root: PathBuf) -> Self {
+        Self { root, names: Rc::default() }
     }
 
     /// The same for a directory within, such as a package of a workspace; `None` when it is not one.
     #[must_use]
     pub fn below(&self, path: &str) -> Option<Self> {
-        self.resolve(path).filter(|path| path.is_dir()).map(|root| Self { root })
+        self.dir(path).map(Self::at)
     }
 
     #[must_use]
     pub fn is_file(&self, path: &str) -> bool {
-        self.resolve(path).is_some_and(|path| path.is_file())
+        self.file(path).is_some()
     }
 
     #[must_use]
     pub fn is_dir(&self, path: &str) -> bool {
-        self.resolve(path).is_some_and(|path| path.is_dir())
+        self.dir(path).is_some()
     }
 
     /// The first of the paths that is a file.
@@ -70,7 +90,7 @@ impl Source {
     /// # Errors
     /// A refusal when it is too large or cannot be read.
     pub fn read(&self, path: &str) -> Result<Option<String>, Refusal> {
-        let Some(file) = self.resolve(path).filter(|path| path.is_file()) else { return Ok(None) };
+        let Some(file) = self.file(path) else { return Ok(None) };
         let mut bytes = Vec::new();
         fs::File::open(file).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)).map_err(|error| {
             refuse("FILE_UNREADABLE", format!("`{path}` cannot be read: {error}.")).at(path).fix("Make the file readable.")
@@ -93,7 +113,7 @@ impl Source {
     /// The first `bytes` of a file of any size, as text: enough to tell a lockfile's format.
     #[must_use]
     pub fn peek_start(&self, path: &str, bytes: u64) -> Option<String> {
-        let file = self.resolve(path).filter(|path| path.is_file())?;
+        let file = self.file(path)?;
         let mut start = Vec::new();
         fs::File::open(file).ok()?.take(bytes.min(MAX_FILE_BYTES)).read_to_end(&mut start).ok()?;
         Some(String::from_utf8_lossy(&start).into_owned())
@@ -102,7 +122,7 @@ impl Source {
     /// The names in a directory, sorted; empty when it is not one.
     #[must_use]
     pub fn list(&self, path: &str) -> Vec<Entry> {
-        let Some(entries) = self.resolve(path).and_then(|dir| fs::read_dir(dir).ok()) else { return Vec::new() };
+        let Some(entries) = self.dir(path).and_then(|dir| fs::read_dir(dir).ok()) else { return Vec::new() };
         let mut entries: Vec<_> = entries
             .take(MAX_WALK_ENTRIES)
             .filter_map(Result::ok)
@@ -143,9 +163,58 @@ impl Source {
         found
     }
 
-    fn resolve(&self, path: &str) -> Option<PathBuf> {
-        Some(self.root.join(confined(path)?))
+    fn file(&self, path: &str) -> Option<PathBuf> {
+        let path = confined(path)?;
+        let full = self.root.join(&path);
+        match self.kind(&path)? {
+            Kind::File => Some(full),
+            Kind::Dir => None,
+            Kind::Link => full.is_file().then_some(full),
+        }
     }
+
+    fn dir(&self, path: &str) -> Option<PathBuf> {
+        let path = confined(path)?;
+        let full = self.root.join(&path);
+        match self.kind(&path)? {
+            Kind::File => None,
+            Kind::Dir => Some(full),
+            Kind::Link => full.is_dir().then_some(full),
+        }
+    }
+
+    /// What the names of the root tell about a path; `Link` where they do not tell enough.
+    fn kind(&self, path: &Path) -> Option<Kind> {
+        let mut parts = path.iter();
+        let Some(first) = parts.next() else { return Some(Kind::Dir) };
+        let is_deeper = parts.next().is_some();
+        let Some(names) = self.names.get_or_init(|| names(&self.root)) else { return Some(Kind::Link) };
+        match names.get(first.to_str()?)? {
+            Kind::File if is_deeper => None,
+            _ if is_deeper => Some(Kind::Link),
+            kind => Some(*kind),
+        }
+    }
+}
+
+fn names(dir: &Path) -> Option<BTreeMap<String, Kind>> {
+    let mut names = BTreeMap::new();
+    for entry in fs::read_dir(dir).ok()? {
+        let entry = entry.ok()?;
+        if names.len() == MAX_NAMES {
+            return None;
+        }
+        let kind = match entry.file_type().ok()? {
+            kind if kind.is_file() => Kind::File,
+            kind if kind.is_dir() => Kind::Dir,
+            _ => Kind::Link,
+        };
+        // A path is text, so it never leads to another name.
+        if let Ok(name) = entry.file_name().into_string() {
+            names.insert(name, kind);
+        }
+    }
+    Some(names)
 }
 
 /// The path without `.` parts; `None` when it is absolute or leads out.
@@ -189,6 +258,28 @@ mod tests {
         assert!(inner.is_dir("deep"));
         let deep = source.below("src/deep").unwrap();
         assert!(deep.is_file("app.py") && source.below("..").is_none() && source.below("package.json").is_none());
+    }
+
+    #[test]
+    fn a_link_is_what_it_leads_to() {
+        let dir = tree();
+        std::os::unix::fs::symlink("src/deep", dir.path().join("short")).unwrap();
+        std::os::unix::fs::symlink("package.json", dir.path().join("other.json")).unwrap();
+        std::os::unix::fs::symlink("gone", dir.path().join("broken")).unwrap();
+        let source = Source::open(dir.path(), ".").unwrap();
+        assert!(source.is_dir("short") && source.is_file("short/app.py") && !source.is_file("short"));
+        assert!(source.is_file("other.json") && !source.is_dir("other.json") && !source.is_file("other.json/x"));
+        assert!(!source.is_file("broken") && !source.is_dir("broken") && source.is_dir("."));
+    }
+
+    #[test]
+    fn a_root_of_very_many_names_is_asked_name_by_name() {
+        let dir = tree();
+        for number in 0..=MAX_NAMES {
+            fs::write(dir.path().join(number.to_string()), "").unwrap();
+        }
+        let source = Source::open(dir.path(), ".").unwrap();
+        assert!(source.is_file("package.json") && source.is_file("7") && source.is_dir("src") && !source.is_file("none"));
     }
 
     #[test]
