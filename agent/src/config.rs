@@ -16,6 +16,8 @@ pub struct Config {
     pub node_name: String,
     /// PEM file with further certificate authorities that builds are to trust.
     pub ca_bundle: Option<PathBuf>,
+    /// The `slipway` binary, where buildpacks are to be compiled in a process of their own.
+    pub buildpack_compiler: Option<PathBuf>,
     /// Whether sources may be fetched from addresses that are not on the public internet.
     pub allow_private_sources: bool,
     /// Address at which visitors reach the node's ingress.

@@ -78,6 +78,7 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, shutdown: CancellationTo
     let blobs = Arc::new(CoreBlobs::new(config.core_url.clone(), tls::trusting(&identity.ca_pem)?, token_seen)?);
     let builds = BuilderConfig {
         ca_bundle: config.ca_bundle.clone(),
+        buildpack_compiler: config.buildpack_compiler.clone(),
         allow_private_sources: config.allow_private_sources,
         concurrent_builds: 2,
         ..BuilderConfig::new(&config.data_dir, &config.docker_socket)

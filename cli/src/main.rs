@@ -81,6 +81,9 @@ enum Command {
     /// Base images for machines without a registry.
     #[command(subcommand)]
     Images(commands::images::Images),
+    /// Compile a buildpack ahead of time; agents do so by themselves.
+    #[command(hide = true)]
+    Precompile(commands::precompile::Precompile),
     /// Print the API's schema.
     #[command(hide = true)]
     Schema,
@@ -121,6 +124,7 @@ async fn run(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Plugin(command) => command.run(&global).await,
         Command::Node(command) => command.run(&global).await,
         Command::Images(command) => command.run().await,
+        Command::Precompile(command) => command.run(),
         Command::Schema => {
             print!("{}", slipway_core::graphql::sdl());
             Ok(ExitCode::SUCCESS)

@@ -47,6 +47,8 @@ pub struct BuilderConfig {
     pub docker_socket: PathBuf,
     /// Further certificate authorities, for builds and for fetching sources: a PEM file.
     pub ca_bundle: Option<PathBuf>,
+    /// The `slipway` binary, where buildpacks are to be compiled in a process of their own.
+    pub buildpack_compiler: Option<PathBuf>,
     /// Also fetches sources from addresses that are not on the public internet, and lets Dockerfiles have the engine fetch from anywhere.
     pub allow_private_sources: bool,
     /// Builds at one time; others wait.
@@ -65,6 +67,7 @@ impl BuilderConfig {
             data_dir: data_dir.to_owned(),
             docker_socket: docker_socket.to_owned(),
             ca_bundle: None,
+            buildpack_compiler: None,
             allow_private_sources: false,
             concurrent_builds: 1,
             fetch_time: Duration::from_secs(5 * 60),
@@ -106,7 +109,10 @@ impl Builder {
     /// # Errors
     /// The buildpack sandbox cannot be set up in the data directory.
     pub fn new(config: BuilderConfig, clock: Arc<dyn Clock>, blobs: Arc<dyn BlobSource>) -> Result<Self, HostError> {
-        let host = Host::new(config.data_dir.join("buildpacks"))?;
+        let mut host = Host::new(config.data_dir.join("buildpacks"))?;
+        if let Some(program) = &config.buildpack_compiler {
+            host = host.compiling_with(program);
+        }
         let engine = BuildEngine::new(&config.docker_socket);
         let slots = Semaphore::new(config.concurrent_builds.max(1));
         Ok(Self { config, clock, blobs, engine, host, buildpacks: Mutex::default(), slots })

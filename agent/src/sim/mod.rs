@@ -43,6 +43,7 @@ impl Agent {
             ingress: IngressConfig { traefik_binary: PathBuf::new(), web_address: nowhere, websecure: None, internal_address: nowhere },
             node_name: name.to_owned(),
             ca_bundle: None,
+            buildpack_compiler: None,
             allow_private_sources: false,
             public_address: Some("127.0.0.1".to_owned()),
             timing,

@@ -18,6 +18,7 @@ fn config(folder: &Path, core: &url::Url) -> Config {
         ingress: IngressConfig { traefik_binary: "traefik".into(), web_address: nowhere, websecure: None, internal_address: nowhere },
         node_name: "worker-1".into(),
         ca_bundle: None,
+        buildpack_compiler: None,
         allow_private_sources: false,
         public_address: None,
         timing: Timing::default(),

@@ -32,6 +32,7 @@ fn config(core: &TinyCore, folder: &Path, docker_socket: &Path) -> Config {
         },
         node_name: "whole".into(),
         ca_bundle: None,
+        buildpack_compiler: None,
         allow_private_sources: false,
         public_address: None,
         timing: quick(),

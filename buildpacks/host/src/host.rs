@@ -7,18 +7,18 @@ use std::{
 };
 
 use slipway_buildpack_wit::{Context, Detected, Detection, Fragment, Refusal};
-use tokio::sync::Semaphore;
+use tokio::{runtime::Handle, sync::Semaphore};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline, component::Linker};
 
 use crate::{
     HostError, bindings,
     compiled::CompiledStore,
+    compiler,
+    epoch::Epoch,
     output::TruncatingOutput,
     sandbox::{MemoryRefused, State},
 };
 
-/// How often running guests give way and are asked whether their time is up.
-const TICK: Duration = Duration::from_millis(5);
 /// Calls at once; others wait their turn.
 const CONCURRENT_CALLS: u32 = 16;
 /// Larger files are not components of any sensible language.
@@ -48,14 +48,17 @@ impl Default for Limits {
 #[derive(Clone)]
 pub struct Host {
     inner: Arc<Inner>,
+    /// The program that compiles; `None`: this process.
+    compiler: Option<Arc<Path>>,
 }
 
 struct Inner {
     engine: Engine,
     linker: Linker<State>,
     compiled: CompiledStore,
+    epoch: Epoch,
     limits: Limits,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl Host {
@@ -73,9 +76,16 @@ impl Host {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
         let compiled = CompiledStore::open(cache_dir.as_ref()).map_err(HostError::Cache)?;
-        tick(&engine).map_err(|error| HostError::Engine(error.to_string()))?;
-        let turns = Semaphore::new(CONCURRENT_CALLS as usize);
-        Ok(Self { inner: Arc::new(Inner { engine, linker, compiled, limits, turns }) })
+        let epoch = Epoch::start(&engine).map_err(|error| HostError::Engine(error.to_string()))?;
+        let turns = Arc::new(Semaphore::new(CONCURRENT_CALLS as usize));
+        Ok(Self { inner: Arc::new(Inner { engine, linker, compiled, epoch, limits, turns }), compiler: None })
+    }
+
+    /// The same, with components compiled by a program of its own: the `slipway` binary.
+    #[must_use]
+    pub fn compiling_with(mut self, program: &Path) -> Self {
+        self.compiler = Some(program.into());
+        self
     }
 
     /// Loads a component, compiling it where it was not compiled before: half a second of work, so call it where blocking
@@ -87,7 +97,14 @@ impl Host {
         if wasm.len() > MAX_COMPONENT_BYTES {
             return Err(HostError::InvalidComponent { reason: format!("it is larger than {} MiB", MAX_COMPONENT_BYTES >> 20) });
         }
-        let component = self.inner.compiled.component(&self.inner.engine, wasm)?;
+        let Inner { engine, compiled, .. } = &*self.inner;
+        if let Some(program) = self.compiler.as_deref().filter(|_| !compiled.holds(engine, wasm)) {
+            match compiler::compile(program, compiled.dir(), wasm) {
+                Err(HostError::Cache(error)) => tracing::warn!(%error, program = %program.display(), "the compiler cannot be run"),
+                answer => answer?,
+            }
+        }
+        let component = compiled.component(engine, wasm)?;
         let wrong = |error: wasmtime::Error| HostError::WrongWorld { reason: format!("{error:#}") };
         let instance = self.inner.linker.instantiate_pre(&component).map_err(wrong)?;
         let exports = bindings::BuildpackPre::new(instance).map_err(wrong)?;
@@ -128,21 +145,6 @@ fn config() -> Config {
     config
 }
 
-/// Advances the engine's epoch for as long as the engine lives.
-fn tick(engine: &Engine) -> std::io::Result<()> {
-    let engine = engine.weak();
-    std::thread::Builder::new().name("buildpack-epoch".into()).spawn(move || {
-        loop {
-            std::thread::sleep(TICK);
-            match engine.upgrade() {
-                Some(engine) => engine.increment_epoch(),
-                None => return,
-            }
-        }
-    })?;
-    Ok(())
-}
-
 /// A buildpack that is ready to be called, any number of times and from several tasks at once. Cheap to clone.
 #[derive(Clone)]
 pub struct Buildpack {
@@ -174,7 +176,7 @@ impl Buildpack {
     /// When the buildpack misbehaves; what it thinks of the application is in the answer.
     pub async fn detect(&self, tree: &Path, context: &Context) -> Result<Detected, HostError> {
         let context = context.clone().into();
-        self.call(tree, async |store, exports| exports.call_detect(store, &context).await.map(Detected::from)).await
+        self.call(tree, async move |store, exports| exports.call_detect(store, &context).await.map(Detected::from)).await
     }
 
     /// What to build.
@@ -183,24 +185,48 @@ impl Buildpack {
     /// The outer one when the buildpack misbehaves, the inner one when it refuses the application.
     pub async fn plan(&self, tree: &Path, context: &Context, detection: &Detection) -> Result<Result<Fragment, Refusal>, HostError> {
         let (context, detection) = (context.clone().into(), detection.clone().into());
-        self.call(tree, async |store, exports| {
+        self.call(tree, async move |store, exports| {
             let answer = exports.call_plan(store, &context, &detection).await?;
             Ok(answer.map(Fragment::from).map_err(Refusal::from))
         })
         .await
     }
 
-    async fn call<T: serde::Serialize>(
+    /// On a thread where blocking is allowed, since the guest's questions to the file system block.
+    async fn call<T: serde::Serialize + Send + 'static>(
         &self,
         tree: &Path,
+        ask: impl AsyncFnOnce(&mut Store<State>, &bindings::Buildpack) -> wasmtime::Result<T> + Send + 'static,
+    ) -> Result<T, HostError> {
+        let limit = self.host.inner.limits.time;
+        let turns = Arc::clone(&self.host.inner.turns);
+        let turn = turns.acquire_owned().await.map_err(|error| HostError::Engine(error.to_string()))?;
+        let output = TruncatingOutput::new(self.host.inner.limits.output_bytes);
+        let (this, tree, printed, runtime) = (self.clone(), tree.to_owned(), output.clone(), Handle::current());
+        let running = tokio::task::spawn_blocking(move || {
+            let answer = runtime.block_on(this.run(&tree, &printed, ask));
+            drop(turn);
+            answer
+        });
+        // The guest's own time is watched by the epoch; this limit is for time spent in the host on its behalf.
+        match tokio::time::timeout(limit + OUTER_GRACE, running).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(died)) => Err(HostError::Engine(died.to_string())),
+            Err(_) => Err(HostError::Timeout { limit, output: output.text() }),
+        }
+    }
+
+    async fn run<T: serde::Serialize>(
+        &self,
+        tree: &Path,
+        output: &TruncatingOutput,
         ask: impl AsyncFnOnce(&mut Store<State>, &bindings::Buildpack) -> wasmtime::Result<T>,
     ) -> Result<T, HostError> {
         let inner = &self.host.inner;
         let limits = &inner.limits;
-        let _turn = inner.turns.acquire().await.map_err(|error| HostError::Engine(error.to_string()))?;
-        let output = TruncatingOutput::new(limits.output_bytes);
-        let state = State::new(tree, limits, &output).map_err(|error| HostError::Source(format!("{}: {error:#}", tree.display())))?;
+        let state = State::new(tree, limits, output).map_err(|error| HostError::Source(format!("{}: {error:#}", tree.display())))?;
 
+        let _guest = inner.epoch.guest();
         let mut store = Store::new(&inner.engine, state);
         store.limiter(|state| &mut state.budget);
         store.set_hostcall_fuel(limits.answer_bytes);
@@ -208,17 +234,12 @@ impl Buildpack {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(move |_| if started.elapsed() < time { Ok(UpdateDeadline::Yield(1)) } else { Err(TimeUp.into()) });
 
-        // The guest's own time is watched by the epoch; the outer limit is for time spent in the host on its behalf.
-        let run = async {
-            let exports = self.exports.instantiate_async(&mut store).await?;
-            ask(&mut store, &exports).await
-        };
-        let answer = match tokio::time::timeout(time + OUTER_GRACE, run).await {
-            Ok(answer) => answer.map_err(|error| self.explain(&error, &output)),
-            Err(_) => Err(HostError::Timeout { limit: time, output: output.text() }),
+        let answer = match self.exports.instantiate_async(&mut store).await {
+            Ok(exports) => ask(&mut store, &exports).await,
+            Err(error) => Err(error),
         };
         tracing::debug!(buildpack = self.id, elapsed = ?started.elapsed(), output = output.text(), "buildpack called");
-        let answer = answer?;
+        let answer = answer.map_err(|error| self.explain(&error, output))?;
         // Small strings and numbers cost no fuel of their own, so the whole is measured too.
         let size = serde_json::to_vec(&answer).map_or(usize::MAX, |document| document.len());
         if size > limits.answer_bytes { Err(HostError::OutputTooLarge { limit_bytes: limits.answer_bytes }) } else { Ok(answer) }

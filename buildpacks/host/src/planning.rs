@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use futures::future::try_join_all;
 use slipway_buildpack_wit::{
     Asset, Command, Context, Detected, Detection, Fragment, Plan, Process, ProcessKind, Refusal, procfile, shell_line,
 };
@@ -59,11 +60,11 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
     if let (Some(runtime), true) = (runtime, asked.is_empty()) {
         return Err(PlanFailure::Refused(unknown_runtime(runtime, buildpacks)));
     }
-    let mut candidates = Vec::with_capacity(asked.len());
-    for buildpack in asked {
+    let candidates = try_join_all(asked.into_iter().map(async |buildpack| {
         let detected = buildpack.detect(tree, &request.context).await.map_err(|error| blame(buildpack, error))?;
-        candidates.push(Candidate { buildpack: buildpack.id().to_owned(), detected: same_root(detected, &request.context) });
-    }
+        Ok(Candidate { buildpack: buildpack.id().to_owned(), detected: same_root(detected, &request.context) })
+    }))
+    .await?;
     let (chosen, detection, others) = match select(candidates, runtime) {
         Choice::Chosen { buildpack, detection, others } => {
             tracing::debug!(buildpack, score = detection.score, others = ?others.iter().map(|(id, d)| (id, d.score)).collect::<Vec<_>>(), "chosen");

@@ -22,6 +22,9 @@ impl State {
     /// A world of nothing but the tree, read-only: no environment, no arguments, no network, and a clock that stands still.
     pub fn new(tree: &Path, limits: &Limits, output: &TruncatingOutput) -> wasmtime::Result<Self> {
         let wasi = WasiCtxBuilder::new()
+            // The whole call runs where blocking is allowed: a thread's turn for each question to the file system costs more
+            // than the answer.
+            .allow_blocking_current_thread(true)
             .stdout(output.clone())
             .stderr(output.clone())
             .preopened_dir(tree, TREE, FsPerms::ReadOnly)?

@@ -91,6 +91,7 @@ impl Ingress {
                 internal_address: self.ingress_internal,
             },
             node_name: name.unwrap_or_else(host_name),
+            buildpack_compiler: std::env::current_exe().ok(),
             ca_bundle: self.build_ca.or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from)).filter(|path| path.is_file()),
             allow_private_sources: self.allow_private_sources,
             public_address: None,

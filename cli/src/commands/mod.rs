@@ -11,6 +11,7 @@ pub mod logs;
 pub mod node;
 pub mod plan;
 pub mod plugin;
+pub mod precompile;
 pub mod ps;
 pub mod rollback;
 pub mod scale;

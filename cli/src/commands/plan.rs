@@ -6,7 +6,7 @@ mod tools;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use clap::{Args, ValueEnum};
 use slipway_buildpack_host::{Buildpack, Host, PlanFailure, PlanRequest, ResolvedTools, plan_directory, report_failure, report_with_tools};
 use slipway_buildpack_wit::{Base, Command, Context as BuildContext, Level, Plan as BuildPlan};
@@ -104,24 +104,33 @@ impl Plan {
 /// The runtime plugins in that folder, by the id of their buildpacks, without loading the plugins' libraries.
 fn load(host: &Host, plugins: &Path) -> Result<Vec<Runtime>> {
     let missing = || Failure::new("NOT_FOUND", format!("no buildpacks in {}", plugins.display())).fix("`cargo xtask dist`, or --plugins");
+    let entries = std::fs::read_dir(plugins).map_err(|_| missing())?.collect::<Result<Vec<_>, _>>()?;
+    // Each on a thread of its own: on the first run they are compiled.
+    let loaded: Vec<_> = std::thread::scope(|scope| {
+        let begun: Vec<_> = entries.iter().map(|entry| scope.spawn(|| load_runtime(host, entry.path()))).collect();
+        begun.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+    });
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(plugins).map_err(|_| missing())? {
-        let directory = entry?.path();
-        let Ok(text) = std::fs::read_to_string(directory.join("plugin.toml")) else { continue };
-        let manifest: Manifest = toml::from_str(&text).with_context(|| directory.join("plugin.toml").display().to_string())?;
-        if let Some(file) = manifest.buildpack {
-            let path = directory.join(&file);
-            let wasm = std::fs::read(&path).with_context(|| path.display().to_string())?;
-            let id = Path::new(&file).file_stem().and_then(|stem| stem.to_str()).context("a buildpack's file has a name")?;
-            let buildpack = host.load(id, &wasm).with_context(|| path.display().to_string())?;
-            found.push(Runtime { directory, buildpack });
-        }
+    for runtime in loaded {
+        found.extend(runtime.map_err(|_| anyhow!("loading a buildpack panicked"))??);
     }
     if found.is_empty() {
         return Err(missing().into());
     }
     found.sort_by(|one, other| one.buildpack.id().cmp(other.buildpack.id()));
     Ok(found)
+}
+
+/// `None` for a folder without a plugin, and for a plugin without a buildpack.
+fn load_runtime(host: &Host, directory: PathBuf) -> Result<Option<Runtime>> {
+    let Ok(text) = std::fs::read_to_string(directory.join("plugin.toml")) else { return Ok(None) };
+    let manifest: Manifest = toml::from_str(&text).with_context(|| directory.join("plugin.toml").display().to_string())?;
+    let Some(file) = manifest.buildpack else { return Ok(None) };
+    let path = directory.join(&file);
+    let wasm = std::fs::read(&path).with_context(|| path.display().to_string())?;
+    let id = Path::new(&file).file_stem().and_then(|stem| stem.to_str()).context("a buildpack's file has a name")?;
+    let buildpack = host.load(id, &wasm).with_context(|| path.display().to_string())?;
+    Ok(Some(Runtime { directory, buildpack }))
 }
 
 /// Compiled buildpacks are kept from one run to the next.

@@ -1,0 +1,25 @@
+//! Compiles a buildpack into a folder of compiled buildpacks. The agent runs this for each buildpack that is new to it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use slipway_buildpack_host::Host;
+
+#[derive(Args)]
+pub struct Precompile {
+    /// The component.
+    component: PathBuf,
+    /// Folder for compiled buildpacks; made if it is not there.
+    #[arg(long)]
+    cache: PathBuf,
+}
+
+impl Precompile {
+    pub fn run(self) -> Result<ExitCode> {
+        let wasm = std::fs::read(&self.component).with_context(|| self.component.display().to_string())?;
+        Host::new(&self.cache)?.load("precompiled", &wasm)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
