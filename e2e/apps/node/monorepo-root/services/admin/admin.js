@@ -1,0 +1,1 @@
+throw new Error("another application than the one that was chosen");
