@@ -1,0 +1,6 @@
+<?php
+
+return [
+    '/' => fn (array $config): string => 'Hello from laravel-layout',
+    '/config' => fn (array $config): string => "config of {$config['env']}",
+];

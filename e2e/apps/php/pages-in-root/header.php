@@ -1,0 +1,3 @@
+<!doctype html>
+<html lang="en">
+<title>pages-in-root on PHP <?= PHP_MAJOR_VERSION ?></title>

@@ -1,0 +1,7 @@
+<?php
+
+// Works until it is told to stop.
+echo "working\n";
+while (true) {
+    sleep(1);
+}

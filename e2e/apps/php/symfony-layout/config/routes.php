@@ -1,0 +1,6 @@
+<?php
+
+return [
+    '/' => [App\Controller\HomeController::class, 'index'],
+    '/environment' => [App\Controller\HomeController::class, 'environment'],
+];

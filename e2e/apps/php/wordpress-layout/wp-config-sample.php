@@ -1,0 +1,3 @@
+<?php
+
+define('DB_NAME', getenv('DB_NAME') ?: 'wordpress');

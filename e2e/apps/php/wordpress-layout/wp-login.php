@@ -1,0 +1,4 @@
+<?php
+
+require __DIR__ . '/wp-settings.php';
+echo "Log in\n";
