@@ -29,7 +29,11 @@ beside() {
     names+=("$name")
     pids+=($!)
 }
-beside "base images" "$here/images.sh"
+if [ "$purpose" = test ]; then
+    beside "base images" "$here/images.sh" --for-tests
+else
+    beside "base images" "$here/images.sh"
+fi
 beside Traefik "$here/traefik.sh"
 beside Rust "$here/rust.sh"
 if [ "$purpose" = test ]; then

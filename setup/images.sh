@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# images.sh [--rebuild] [NAME...]: makes base images present under their usual names, those of the demo by default.
+# images.sh [--rebuild] [--for-tests] [NAME...]: makes base images present under their usual names, those of the demo by default;
+# for the tests also those of the apps that they deploy.
 #
 # An image that is there already is left alone. Otherwise it is pulled, where a registry answers; otherwise it is built
 # here, under the same name and with the same ways (see images/), from Debian's, npm's and PyPI's packages, and labelled
@@ -15,8 +16,13 @@ if [ "${1:-}" = --rebuild ]; then
     shift
 fi
 # The order is that of starting: node is laid over debian, and php takes longest.
+of_demo=(debian:bookworm-slim php:8.2-apache python:3.13-slim node:22-slim)
+if [ "${1:-}" = --for-tests ]; then
+    shift
+    of_demo+=(php:8.4-apache composer:2 python:3.11-slim node:24-slim)
+fi
 names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(debian:bookworm-slim php:8.2-apache python:3.13-slim node:22-slim)
+[ ${#names[@]} -gt 0 ] || names=("${of_demo[@]}")
 
 # recipe NAME: the words that build it.
 recipe() {
@@ -25,7 +31,7 @@ recipe() {
     debian:trixie-slim) echo debian.sh trixie ;;
     node:20-slim | node:22-slim | node:24-slim) version=${1#node:} && echo node.sh "${version%-slim}" ;;
     python:3.11-slim | python:3.13-slim) version=${1#python:} && echo python.sh "${version%-slim}" ;;
-    php:8.2-apache) echo php.sh ;;
+    php:8.2-apache | php:8.4-apache) version=${1#php:} && echo php.sh "${version%-apache}" ;;
     composer:2) echo composer.sh ;;
     esac
 }
@@ -55,7 +61,7 @@ obtain() {
             return
         fi
     fi
-    [ ${#words[@]} -gt 0 ] || refuse "$image" "no registry gives it and there is no recipe for it" "Provide it with docker pull or docker load. Recipes: debian bookworm|trixie-slim, node 20|22|24-slim, python 3.11|3.13-slim, php 8.2-apache, composer 2."
+    [ ${#words[@]} -gt 0 ] || refuse "$image" "no registry gives it and there is no recipe for it" "Provide it with docker pull or docker load. Recipes: debian bookworm|trixie-slim, node 20|22|24-slim, python 3.11|3.13-slim, php 8.2|8.4-apache, composer 2."
     replaced=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null) || replaced=
     begin "$image" "building from packages"
     quietly "$log" "$recipes/${words[0]}" "${words[@]:1}" || refuse "$image" "its recipe (setup/images/${words[0]}) failed" "The whole log: $SLIPWAY_CACHE/log/$log"
