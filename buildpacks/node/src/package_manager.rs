@@ -2,6 +2,8 @@
 
 use slipway_buildpack_sdk::{Command, argv};
 
+use crate::range::Range;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Npm,
@@ -89,6 +91,8 @@ impl Manager {
             (Kind::Yarn1, true, true) => vec!["yarn", "install", "--frozen-lockfile", "--non-interactive", "--production=true"],
             (Kind::Yarn1, false, false) => vec!["yarn", "install", "--non-interactive", "--production=false"],
             (Kind::Yarn1, false, true) => vec!["yarn", "install", "--non-interactive", "--production=true"],
+            // Its own command for that, of all packages of the workspace.
+            (Kind::YarnBerry, _, true) if self.separates_production() => vec!["yarn", "workspaces", "focus", "--all", "--production"],
             (Kind::YarnBerry, true, _) => vec!["yarn", "install", "--immutable"],
             (Kind::YarnBerry, false, _) => vec!["yarn", "install", "--no-immutable"],
             (Kind::Pnpm, true, false) => vec!["pnpm", "install", "--frozen-lockfile", "--prod=false"],
@@ -103,9 +107,11 @@ impl Manager {
         argv(words)
     }
 
-    /// Whether dependencies for production alone can be installed by one plain command.
+    /// Whether dependencies for production alone can be installed by one plain command. Before its fourth version, Yarn could do that
+    /// with a plugin only.
     pub fn separates_production(&self) -> bool {
-        self.kind != Kind::YarnBerry
+        let is_before_4 = |version: Range| Range::parse("<4").is_none_or(|before| version.meets(&before));
+        self.kind != Kind::YarnBerry || self.version.as_deref().and_then(Range::parse).is_some_and(|version| !is_before_4(version))
     }
 
     /// Runs a script of package.json while building.

@@ -134,6 +134,16 @@ fn the_two_yarns_are_not_taken_for_each_other() {
 }
 
 #[test]
+fn since_its_fourth_version_yarn_installs_for_production_alone() {
+    let develops = r#", "devDependencies": { "koa": "^2.0.0" }"#;
+    let plan = app(develops, &[("yarn.lock", BERRY)]).plan();
+    assert_eq!(commands(&plan).last().unwrap(), "yarn workspaces focus --all --production");
+    assert!(codes(&plan).is_empty(), "{:?}", codes(&plan));
+    let third = app(&format!(r#"{develops}, "packageManager": "yarn@3.8.1""#), &[("yarn.lock", BERRY)]).plan();
+    assert_eq!(codes(&third), ["NODE_DEV_DEPENDENCIES_KEPT"]);
+}
+
+#[test]
 fn a_lockfile_out_of_step_with_its_manifest_is_refused() {
     let missing = r#"{ "lockfileVersion": 3, "packages": { "": {} } }"#;
     assert_eq!(
