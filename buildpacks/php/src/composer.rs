@@ -78,20 +78,28 @@ impl Composer {
         self.requires().any(|(name, _)| name.contains('/'))
     }
 
-    /// Whether installing reads more of the source than the manifests: packages or archives that lie in it, manifests that
-    /// are merged, files that a scaffold copies.
-    pub fn installs_from_source(&self) -> bool {
+    /// What installing reads of the source beside the manifests: directories of packages that lie in it, as paths and globs. `None`: no
+    /// telling, as with archives, manifests that are merged, and files that a scaffold copies.
+    pub fn installed_directories(&self) -> Option<Vec<String>> {
         let repositories: Vec<&Value> = match self.keys.get("repositories") {
             Some(Value::Array(list)) => list.iter().collect(),
             Some(Value::Object(map)) => map.values().collect(),
             _ => Vec::new(),
         };
-        let is_local = |repository: &&Value| matches!(repository.get("type").and_then(Value::as_str), Some("path" | "artifact"));
-        repositories.iter().any(is_local)
-            || self.at(&["extra", "merge-plugin"]).is_some()
+        let reads_more = self.at(&["extra", "merge-plugin"]).is_some()
             || self.at(&["extra", "drupal-scaffold", "file-mapping"]).is_some()
             || self.at(&["extra", "patches"]).is_some()
-            || self.at(&["extra", "patches-file"]).is_some()
+            || self.at(&["extra", "patches-file"]).is_some();
+        let text = |repository: &Value, key: &str| repository.get(key).and_then(Value::as_str).map(str::to_owned);
+        let mut directories = Vec::new();
+        for repository in repositories {
+            match text(repository, "type").as_deref() {
+                Some("artifact") => return None,
+                Some("path") => directories.push(below(&text(repository, "url")?)?),
+                _ => {}
+            }
+        }
+        (!reads_more).then_some(directories)
     }
 
     pub fn has_script(&self, name: &str) -> bool {
@@ -117,6 +125,14 @@ impl Composer {
     }
 }
 
+/// A path or glob that stays below the application's root and holds nothing but what every reader of globs understands alike.
+fn below(url: &str) -> Option<String> {
+    let path = url.trim_start_matches("./").trim_end_matches('/');
+    let is_plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./*@".contains(&b));
+    let is_below = !path.starts_with('/') && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    (is_plain && is_below).then(|| path.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +143,16 @@ mod tests {
         assert_eq!(start(r#"["Composer\\Config::disableProcessTimeout", "@php bin/server.php"]"#).as_deref(), Some("php bin/server.php"));
         assert_eq!(start(r#""php bin/server.php start""#).as_deref(), Some("php bin/server.php start"));
         assert_eq!((start(r#""@serve""#), start("[]"), start("{}")), (None, None, None));
+    }
+
+    #[test]
+    fn an_install_sees_the_packages_that_lie_in_the_source_and_no_more() {
+        let of = |keys: &str| Composer::from_text(&format!("{{{keys}}}")).unwrap().installed_directories();
+        assert_eq!(of(r#""repositories": [{"type": "vcs", "url": "x"}, {"packagist.org": false}]"#), Some(vec![]));
+        assert_eq!(of(r#""repositories": {"own": {"type": "path", "url": "./packages/*"}}"#), Some(vec!["packages/*".into()]));
+        assert_eq!(of(r#""repositories": [{"type": "path", "url": "../shared"}]"#), None);
+        assert_eq!(of(r#""repositories": [{"type": "artifact", "url": "archives"}]"#), None);
+        assert_eq!(of(r#""extra": {"patches": {}}"#), None);
     }
 
     #[test]

@@ -181,14 +181,14 @@ fn install(
     });
     let program =
         Input { origin: "composer".into(), include: vec!["/usr/bin/composer".into()], exclude: vec![], dest: "/usr/local/bin".into() };
-    let manifests: Vec<String> = if composer.installs_from_source() {
-        vec![]
-    } else {
-        ["composer.json", "composer.lock", "symfony.lock", "auth.json"]
+    let manifests: Vec<String> = match composer.installed_directories() {
+        None => vec![],
+        Some(directories) => ["composer.json", "composer.lock", "symfony.lock", "auth.json"]
             .into_iter()
             .filter(|file| source.is_file(file))
             .map(str::to_owned)
-            .collect()
+            .chain(directories)
+            .collect(),
     };
     let run = |words: &[&str], env: &[(String, String)]| Run {
         command: argv(words.iter().copied()),
