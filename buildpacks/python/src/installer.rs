@@ -227,6 +227,8 @@ impl Installer {
                 ("UV_PROJECT_ENVIRONMENT", VENV),
                 ("UV_PYTHON_DOWNLOADS", "never"),
                 ("UV_LINK_MODE", "copy"),
+                // As pip does: the image writes no bytecode, so every start would compile anew.
+                ("UV_COMPILE_BYTECODE", "1"),
                 ("UV_CACHE_DIR", "/root/.cache/pip/uv"),
             ],
             Self::Pdm { .. } => &[("VIRTUAL_ENV", VENV), ("PDM_IGNORE_SAVED_PYTHON", "1"), ("PDM_CACHE_DIR", "/root/.cache/pip/pdm")],
