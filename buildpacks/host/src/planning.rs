@@ -55,7 +55,7 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
     if real_directory(tree, &request.context.app_root).is_none() {
         return Err(PlanFailure::Refused(no_such_root(&request.context.app_root)));
     }
-    let runtime = request.runtime.as_deref();
+    let runtime = request.runtime.as_deref().map(|name| named(buildpacks, name));
     let asked: Vec<_> = buildpacks.iter().filter(|buildpack| runtime.is_none_or(|id| id == buildpack.id())).collect();
     if let (Some(runtime), true) = (runtime, asked.is_empty()) {
         return Err(PlanFailure::Refused(unknown_runtime(runtime, buildpacks)));
@@ -93,6 +93,16 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
     }
     check_plan(&fragment).map_err(|violations| PlanFailure::InvalidPlan { buildpack: chosen.clone(), violations })?;
     Ok(Plan { buildpack: chosen, detection, fragment })
+}
+
+/// The id by which a buildpack is known here. That for Dockerfiles has two names: its own, and that of the runtime that carries it.
+fn named<'a>(buildpacks: &[Buildpack], name: &'a str) -> &'a str {
+    let is_known = |id: &str| buildpacks.iter().any(|buildpack| buildpack.id() == id);
+    match name {
+        "docker" if !is_known("docker") => "dockerfile",
+        "dockerfile" if !is_known("dockerfile") => "docker",
+        name => name,
+    }
 }
 
 /// The root as a directory of the tree itself; `None` where it is none, or where a link on the way could lead out of the tree.

@@ -102,6 +102,7 @@ async fn the_named_runtime_is_taken_and_an_unknown_one_refused() {
     let dir = fixture("dockerfile/multi-stage");
     let named = |runtime: &str| PlanRequest { runtime: Some(runtime.into()), ..PlanRequest::default() };
     assert_eq!(plan_directory(&buildpacks, &dir, &named("node")).await.unwrap().buildpack, "node");
+    assert_eq!(plan_directory(&buildpacks, &dir, &named("docker")).await.unwrap().buildpack, "dockerfile", "as the platform calls it");
     let Err(PlanFailure::Refused(refusal)) = plan_directory(&buildpacks, &dir, &named("ruby")).await else { panic!() };
     assert_eq!((refusal.code.as_str(), refusal.fix.contains("node, python, php, dockerfile")), ("RUNTIME_UNKNOWN", true));
 }

@@ -52,6 +52,19 @@ impl<'a> Lines<'a> {
         self.copy(None, owner, &format!("{stage}/"), &directory(dest));
     }
 
+    /// The same for a layer of the image. A directory in the image's root is copied as a part of that root, because of a directory that is
+    /// copied to by its name the engine keeps the content alone, and gives it the time of the build.
+    pub fn copy_layer(&mut self, source: &Listing, files: &[(&SourceFile, &str)], stage: &str, dest: &str, owner: &str) {
+        match dest.trim_matches('/') {
+            name if name.is_empty() || name.contains('/') => self.copy_source(source, files, stage, dest, Some(owner)),
+            _ if files.is_empty() => {}
+            name => {
+                self.context.extend(files.iter().map(|(file, path)| source.entry(file, format!("{stage}/{name}/{path}"))));
+                self.copy(None, Some(owner), &format!("{stage}/"), "/");
+            }
+        }
+    }
+
     pub fn copy_files(&mut self, files: &[File], stage: &str, owner: Option<&str>) {
         for (index, file) in files.iter().enumerate() {
             let to = format!("{stage}/{index}");

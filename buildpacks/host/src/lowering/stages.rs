@@ -44,13 +44,14 @@ fn write_step(step: &Step, fragment: &Fragment, lock: &Lock, source: &Listing, l
         }
     }
     lines.copy_files(&step.files, &format!("files/{}", step.id), None);
+    let line_of_tool = tool_line(step, fragment, lock);
     let mounts: Vec<String> = fragment
         .caches
         .iter()
         .filter(|cache| step.caches.contains(&cache.id))
         .map(|cache| {
             let sharing = if cache.shared { "shared" } else { "locked" };
-            format!("type=cache,id={}-{},target={},sharing={sharing}", lines.options.scope, cache.id, cache.path)
+            format!("type=cache,id={}-{}{line_of_tool},target={},sharing={sharing}", lines.options.scope, cache.id, cache.path)
         })
         .collect();
     if let Some(fingerprint) = &lines.options.secrets_fingerprint {
@@ -77,18 +78,19 @@ fn write_image(image: &Image, fragment: &Fragment, lock: &Lock, source: &Listing
     if !image.packages.is_empty() {
         lines.line(format!("RUN {}", json(&in_exec_form(&apt(&image.packages)))));
     }
-    // Before WORKDIR, so that the directory belongs to the user.
-    lines.line(format!("USER {}", image.user));
-    lines.line(format!("WORKDIR {}", image.workdir));
     for (index, layer) in image.layers.iter().enumerate() {
         if layer.origin == "source" {
             let files = source.select(&layer.path, &layer.include, &layer.exclude);
-            lines.copy_source(source, &files, &format!("layers/{index}"), &layer.dest, Some(&image.user));
+            lines.copy_layer(source, &files, &format!("layers/{index}"), &layer.dest, &image.user);
         } else {
             lines.copy(Some(&stage(&layer.origin)), Some(&image.user), &layer.path, &layer.dest);
         }
     }
     lines.copy_files(&image.files, "files/image", Some(&image.user));
+    // After what is copied: the engine makes a directory with the present time, and copies one with its own. After USER, so that one that
+    // nothing was copied to belongs to the user too.
+    lines.line(format!("USER {}", image.user));
+    lines.line(format!("WORKDIR {}", image.workdir));
     let process = fragment.processes.iter().find(|process| process.is_default);
     for (name, value) in image.env.iter().chain(process.iter().flat_map(|process| &process.env)) {
         lines.assign("ENV", name, value);
@@ -132,6 +134,28 @@ fn in_order(steps: &[Step]) -> Result<Vec<&Step>, LowerError> {
         ordered.push(left.remove(next));
     }
     Ok(ordered)
+}
+
+/// `-node22` for a step that runs, at the bottom of its bases, in Node 22; empty where no tool is below it. A cache that one major
+/// version of a tool filled is not for the next one: package managers change what they keep there.
+fn tool_line(step: &Step, fragment: &Fragment, lock: &Lock) -> String {
+    let mut base = &step.base;
+    // As many steps as there are: the check has found no circle.
+    for _ in 0..=fragment.steps.len() {
+        match base {
+            Base::Tool(tool) => {
+                let version = lock.get(tool).map_or("", |locked| locked.version.as_str());
+                let major: String = version.chars().take_while(char::is_ascii_alphanumeric).collect();
+                return format!("-{tool}{major}");
+            }
+            Base::Step(id) => match fragment.steps.iter().find(|step| step.id == *id) {
+                Some(below) => base = &below.base,
+                None => break,
+            },
+            Base::Image(_) => break,
+        }
+    }
+    String::new()
 }
 
 fn image_of(tool: &str, lock: &Lock, which: impl Fn(&slipway_buildpack_wit::LockedTool) -> &String) -> Result<String, LowerError> {

@@ -95,7 +95,7 @@ fn a_plan_becomes_one_stage_per_step_and_the_image() {
 RUN ["/bin/sh","-c","apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*"]
 COPY ["inputs/install/0/","/app/"]
 WORKDIR /app
-RUN --mount=type=cache,id=app1-npm,target=/root/.npm,sharing=shared ["npm","ci"]
+RUN --mount=type=cache,id=app1-npm-node22,target=/root/.npm,sharing=shared ["npm","ci"]
 
 FROM step-install AS step-build
 COPY ["inputs/build/0/","/app/"]
@@ -104,10 +104,10 @@ WORKDIR /app
 RUN ["npm","run","build"]
 
 FROM node:22-slim
+COPY --from=step-build --chown=1000:1000 ["/app","/app"]
+COPY --chown=1000:1000 ["layers/1/","/"]
 USER 1000:1000
 WORKDIR /app
-COPY --from=step-build --chown=1000:1000 ["/app","/app"]
-COPY --chown=1000:1000 ["layers/1/","/app/"]
 ENV "MOTTO"="it \"costs\" \$5 \\ more"
 ENV "PORT"="3000"
 EXPOSE 3000
@@ -128,7 +128,7 @@ CMD ["/bin/sh","-c","node server.js --port $PORT"]
             ("inputs/build/0/server.js", false),
             ("inputs/install/0/package-lock.json", false),
             ("inputs/install/0/package.json", false),
-            ("layers/1/a.css", false),
+            ("layers/1/app/a.css", false),
         ]
     );
 }
@@ -140,7 +140,7 @@ fn build_variables_and_certificates_are_mounted_and_never_written() {
     let install = lowered.dockerfile.lines().find(|line| line.contains("\"npm\",\"ci\"")).unwrap();
     assert_eq!(
         install,
-        r#"RUN --mount=type=cache,id=app1-npm,target=/root/.npm,sharing=shared --mount=type=bind,source=ca.pem,target=/etc/slipway/ca.pem --mount=type=secret,id=NPM_TOKEN,required=true ["/usr/bin/env","SSL_CERT_FILE=/etc/slipway/ca.pem","NODE_EXTRA_CA_CERTS=/etc/slipway/ca.pem","PIP_CERT=/etc/slipway/ca.pem","REQUESTS_CA_BUNDLE=/etc/slipway/ca.pem","CURL_CA_BUNDLE=/etc/slipway/ca.pem","GIT_SSL_CAINFO=/etc/slipway/ca.pem","COMPOSER_CAFILE=/etc/slipway/ca.pem","/bin/sh","-c","NPM_TOKEN=\"$(cat /run/secrets/NPM_TOKEN)\"; export NPM_TOKEN; exec \"$@\"","sh","npm","ci"]"#
+        r#"RUN --mount=type=cache,id=app1-npm-node22,target=/root/.npm,sharing=shared --mount=type=bind,source=ca.pem,target=/etc/slipway/ca.pem --mount=type=secret,id=NPM_TOKEN,required=true ["/usr/bin/env","SSL_CERT_FILE=/etc/slipway/ca.pem","NODE_EXTRA_CA_CERTS=/etc/slipway/ca.pem","PIP_CERT=/etc/slipway/ca.pem","REQUESTS_CA_BUNDLE=/etc/slipway/ca.pem","CURL_CA_BUNDLE=/etc/slipway/ca.pem","GIT_SSL_CAINFO=/etc/slipway/ca.pem","COMPOSER_CAFILE=/etc/slipway/ca.pem","/bin/sh","-c","NPM_TOKEN=\"$(cat /run/secrets/NPM_TOKEN)\"; export NPM_TOKEN; exec \"$@\"","sh","npm","ci"]"#
     );
     let image = lowered.dockerfile.rsplit("FROM ").next().unwrap();
     assert!(!image.contains("NPM_TOKEN") && !image.contains("ca.pem"), "{image}");
@@ -149,6 +149,23 @@ fn build_variables_and_certificates_are_mounted_and_never_written() {
     assert!(one.dockerfile.contains("ARG SLIPWAY_BUILD_VARIABLES=1a\n") && one != other, "{}", one.dockerfile);
     assert!(!one.dockerfile.rsplit("FROM ").next().unwrap().contains("ARG"));
     assert_eq!(lowered.context[0].from, ContextSource::File("/etc/extra.pem".into()));
+}
+
+#[test]
+fn a_cache_belongs_to_an_application_and_to_a_major_version_of_the_tool() {
+    let caches = |version: &str, scope: &str| {
+        let mut lock = lock();
+        lock.get_mut("node").unwrap().version = version.into();
+        let mut plan = node();
+        // The step that is built upon the install, so that its tool is found below.
+        plan.fragment.steps[0].caches = strings(&["npm"]);
+        let lowered = lower(&plan, &lock, &tree(), &LowerOptions { scope: scope.into(), ..options() }).unwrap();
+        let ids = lowered.dockerfile.split("type=cache,id=").skip(1).map(|rest| rest.split(',').next().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(caches("22.14.0", "app1"), ["app1-npm-node22", "app1-npm-node22"]);
+    assert_eq!(caches("22.15.1", "app1"), caches("22.14.0", "app1"), "a patch keeps the cache");
+    assert_eq!(caches("24", "app2"), ["app2-npm-node24", "app2-npm-node24"]);
 }
 
 #[test]
