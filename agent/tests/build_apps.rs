@@ -2,54 +2,24 @@
 
 mod build_support;
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use bollard::models::{ContainerCreateBody, HostConfig, NetworkCreateRequest};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder, StartContainerOptions,
 };
-use build_support::{Bench, docker, remove_image};
-use slipway_buildpack_wit::{LockedTool, Tool};
+use build_support::{
+    Bench,
+    apps::{BUILDPACKS, component, image_of, locked, upload, workspace},
+    docker, remove_image,
+};
 use slipway_model::BuildConfig;
-use slipway_protocol::{BuildLimits, BuildTask, BuildpackRef, Outcome, PlanTask, SourceSpec, TaskSpec};
-
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// The component, built by the command that makes the one we ship.
-fn component(id: &str) -> Vec<u8> {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
-    let built = Command::new(env!("CARGO"))
-        .current_dir(workspace())
-        .args(["build", "--quiet", "--profile", "wasm", "--target", "wasm32-wasip2", "-p", &format!("slipway-buildpack-{id}")])
-        .env("CARGO_TARGET_DIR", &target)
-        .status()
-        .unwrap();
-    assert!(built.success(), "the component does not build; `rustup target add wasm32-wasip2`?");
-    fs::read(target.join(format!("wasm32-wasip2/wasm/slipway_buildpack_{id}.wasm"))).unwrap()
-}
-
-fn upload(bench: &Bench, directory: &Path) -> SourceSpec {
-    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
-    tar.append_dir_all(".", directory).unwrap();
-    let bytes = tar.into_inner().unwrap().finish().unwrap();
-    SourceSpec::Upload { size_bytes: bytes.len() as u64, sha256: bench.blobs.add(bytes) }
-}
+use slipway_protocol::{BuildLimits, BuildTask, BuildpackRef, Outcome, PlanTask, TaskSpec};
 
 fn bench() -> Bench {
     let bundle = Path::new("/etc/ssl/certs/ca-certificates.crt");
     Bench::with(|config| config.ca_bundle = bundle.exists().then(|| bundle.to_owned()))
 }
-
-/// Every buildpack that we ship.
-const BUILDPACKS: [&str; 4] = ["node", "python", "php", "dockerfile"];
 
 /// Plans and builds one of the examples with all buildpacks enabled, and asks what was built.
 async fn deploy(example: &str, buildpack: &str) {
@@ -69,7 +39,7 @@ async fn deploy(example: &str, buildpack: &str) {
         source,
         root_directory: ".".into(),
         plan: plan.clone(),
-        lock: plan.fragment.tools.iter().map(|tool| (tool.name.clone(), locked(tool))).collect(),
+        lock: plan.fragment.tools.iter().map(|tool| (tool.name.clone(), locked(tool, image_of(&tool.name)))).collect(),
         image: image.clone(),
         labels: BTreeMap::new(),
         secrets: BTreeMap::new(),
@@ -83,17 +53,6 @@ async fn deploy(example: &str, buildpack: &str) {
     remove_image(&image).await;
     let body = answer.unwrap_or_else(|error| panic!("{example} does not answer: {error}"));
     assert!(body.starts_with("Hello from"), "{example} answered {body:?}");
-}
-
-/// What the runtimes would resolve the tool to.
-fn locked(tool: &Tool) -> LockedTool {
-    let image = match tool.name.as_str() {
-        "node" => "node:22-slim",
-        "python" => "python:3.13-slim",
-        "php" => "php:8.2-apache",
-        other => panic!("no image for {other}"),
-    };
-    LockedTool { constraint: tool.constraint.clone(), version: "0".into(), build_image: image.into(), run_image: image.into() }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,9 @@
 //! The archive that `deploy` uploads: what git would, so that `node_modules` and secrets in ignored files stay at home.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use anyhow::{Context as _, Result, ensure};
 use flate2::Compression;
@@ -17,7 +19,8 @@ pub struct Archive {
     pub files: usize,
 }
 
-/// Packs `directory` with sorted names and without times or owners, so that the same files give the same digest.
+/// Packs `directory` with sorted names and without owners, so that the same files give the same digest. The times stay: web servers tell
+/// browsers by them what has changed.
 pub fn pack(directory: &Path) -> Result<Archive> {
     ensure!(directory.is_dir(), "{} is not a folder", directory.display());
     let paths = paths(directory)?;
@@ -28,11 +31,24 @@ pub fn pack(directory: &Path) -> Result<Archive> {
     archive.mode(tar::HeaderMode::Deterministic);
     archive.follow_symlinks(false);
     for path in &paths {
-        archive.append_path_with_name(directory.join(path), path).with_context(|| path.display().to_string())?;
+        append(&mut archive, &directory.join(path), path).with_context(|| path.display().to_string())?;
     }
     let digest = archive.into_inner()?.finish()?;
     digest.inner.sync_all()?;
     Ok(Archive { file, sha256: hex::encode(digest.hash.finalize()), size_bytes: digest.written, files: paths.len() })
+}
+
+fn append(archive: &mut tar::Builder<impl io::Write>, file: &Path, name: &Path) -> io::Result<()> {
+    if file.is_symlink() {
+        return archive.append_path_with_name(file, name);
+    }
+    let content = File::open(file)?;
+    let about = content.metadata()?;
+    let mut header = tar::Header::new_gnu();
+    header.set_metadata_in_mode(&about, tar::HeaderMode::Deterministic);
+    // Before 1970 there was no source code.
+    header.set_mtime(about.modified()?.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()));
+    archive.append_data(&mut header, name, content.take(about.len()))
 }
 
 /// Relative paths, sorted: `.gitignore` and its kin respected (also outside a repository), dotfiles kept, `.git` left out.
@@ -73,6 +89,7 @@ impl<W: io::Write> io::Write for HashingWriter<W> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::Duration;
 
     use super::*;
 
@@ -92,11 +109,19 @@ mod tests {
     #[test]
     fn the_same_files_give_the_same_digest() {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let day = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         for directory in [&one, &other] {
-            fs::write(directory.path().join("b"), "2").unwrap();
-            fs::write(directory.path().join("a"), "1").unwrap();
+            for (name, text) in [("b", "2"), ("a", "1")] {
+                let path = directory.path().join(name);
+                fs::write(&path, text).unwrap();
+                File::options().write(true).open(path).unwrap().set_modified(day).unwrap();
+            }
         }
-        assert_eq!(pack(one.path()).unwrap().sha256, pack(other.path()).unwrap().sha256);
+        let digest = || pack(one.path()).unwrap().sha256;
+        assert_eq!(digest(), pack(other.path()).unwrap().sha256);
+        let before = digest();
+        File::options().write(true).open(one.path().join("a")).unwrap().set_modified(day + Duration::from_secs(1)).unwrap();
+        assert_ne!(digest(), before, "a file that was written anew is another, to browsers too");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The build context as a tar stream that is made while it is sent: a large source is never in memory.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, Write},
     os::unix::fs::MetadataExt,
@@ -31,7 +32,15 @@ pub fn stream(dockerfile_path: String, dockerfile: String, entries: Vec<ContextE
 
 fn write(sink: &mut Sink, dockerfile_path: &str, dockerfile: &str, entries: &[ContextEntry]) -> io::Result<()> {
     let mut tar = Builder::new(sink);
+    let mut directories = BTreeSet::new();
     for entry in entries {
+        for (end, _) in entry.to.match_indices('/') {
+            let directory = &entry.to[..=end];
+            // Without an entry of its own, a directory would have the time at which the engine unpacks it.
+            if directories.insert(directory) {
+                tar.append_data(&mut header(EntryType::Directory, true, 0, 0), directory, io::empty())?;
+            }
+        }
         match &entry.from {
             ContextSource::File(path) => {
                 // Lists were made without following links, and this does not follow one either.
@@ -121,13 +130,19 @@ mod tests {
             entry(ContextSource::Bytes(b"hello".to_vec()), "hello"),
         ]);
         let bytes = bytes.await.unwrap();
-        let mut seen = Vec::new();
+        let (mut directories, mut seen) = (0, Vec::new());
         for file in tar::Archive::new(bytes.as_slice()).entries().unwrap() {
             let mut file = file.unwrap();
+            if file.header().entry_type().is_dir() {
+                assert!(seen.is_empty() && file.header().mtime().unwrap() == 0, "before what is in it, and of no time");
+                directories += 1;
+                continue;
+            }
             let mut content = Vec::new();
             file.read_to_end(&mut content).unwrap();
             seen.push((file.path().unwrap().to_string_lossy().into_owned(), content.len()));
         }
+        assert_eq!(directories, 1);
         assert_eq!(seen, [(long, 3 * CHUNK_BYTES + 1), ("link".into(), 0), ("hello".into(), 5), ("Dockerfile".into(), 13)]);
     }
 

@@ -1,6 +1,8 @@
 //! A builder with a folder of its own, a base image made on the spot, and tasks.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod apps;
+
 use std::{
     collections::BTreeMap,
     io::Write,

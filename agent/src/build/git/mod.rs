@@ -7,6 +7,7 @@
 mod output;
 mod run;
 mod target;
+mod times;
 
 use std::{
     path::{Path, PathBuf},
@@ -59,7 +60,7 @@ pub async fn fetch(
     let work = async {
         let target = target::resolve(url, limits.allow_private, Resolve::System).await?;
         let fetched = match Git::new(&target, files, scratch, limits.ca_bundle.as_deref()) {
-            Ok(git) => checkout(&git, &target.url, branch, commit, scratch, limits).await,
+            Ok(git) => checkout(&git, &target.url, branch, commit, (files, scratch), limits).await,
             Err(error) => Err(error),
         };
         fetched.map_err(|error| error.failure(url, branch, commit))
@@ -75,7 +76,7 @@ async fn checkout(
     url: &str,
     branch: &GitRef,
     commit: Option<&str>,
-    scratch: &Path,
+    (files, scratch): (&Path, &Path),
     limits: &GitLimits,
 ) -> Result<Commit, GitError> {
     git.run(["init", "--quiet", "--template="]).await?;
@@ -85,6 +86,8 @@ async fn checkout(
     let listing = run::list_tree(git, &id, limits).await?;
     git.run(["update-ref", "--no-deref", "HEAD", &id]).await?;
     git.run(["reset", "--quiet", "--hard", "--no-recurse-submodules"]).await?;
+    let seconds = git.run(["show", "--no-patch", "--no-show-signature", "--format=%ct", &id]).await?;
+    times::set(files, seconds.trim().parse().unwrap_or_default()).await;
     let message = git.run(["show", "--no-patch", "--no-show-signature", "--format=%B", &id]).await?;
     let message: String = message.trim().chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).take(2000).collect();
     Ok(Commit { id, message, has_submodules: listing.has_submodules })

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags},
+    fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps},
     io::Errno,
 };
 
@@ -58,7 +58,8 @@ impl Tree {
         }
     }
 
-    pub fn file(&mut self, parts: &[String], executable: bool, content: &mut dyn Read) -> Result<(), TreeError> {
+    /// `modified`, in seconds since 1970; `None`: now.
+    pub fn file(&mut self, parts: &[String], executable: bool, modified: Option<i64>, content: &mut dyn Read) -> Result<(), TreeError> {
         let (parent, name) = self.parent(parts, true)?;
         make_room(&parent, name)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -66,7 +67,13 @@ impl Tree {
         let file = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(mode))?;
         // The mode does not depend on the agent's umask: equal archives are equal trees.
         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
-        copy(content, &mut File::from(file))
+        let mut file = File::from(file);
+        copy(content, &mut file)?;
+        if let Some(seconds) = modified {
+            let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
+            rustix::fs::futimens(&file, &Timestamps { last_access: time, last_modification: time })?;
+        }
+        Ok(())
     }
 
     pub fn symlink(&mut self, parts: &[String], target: &str) -> Result<(), TreeError> {

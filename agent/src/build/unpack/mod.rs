@@ -22,6 +22,8 @@ use beneath::{Tree, TreeError};
 pub use limits::UnpackLimits;
 use limits::{Compressed, Limited};
 
+/// Archives that are made without times give all files one from before this, in seconds since 1970.
+const FIRST_TIME: u64 = 1_262_304_000;
 /// Longest path record of GNU or PAX that is read into memory.
 const MAX_EXTENSION_BYTES: u64 = 64 * 1024;
 
@@ -95,9 +97,9 @@ pub fn unpack(archive: impl Read, dest: &Path, limits: UnpackLimits, stop: &Atom
         let made = match kind {
             _ if is_directory => tree.directory(&parts),
             EntryType::Regular | EntryType::Continuous => {
-                let executable = is_executable(entry.header());
+                let (executable, modified) = (is_executable(entry.header()), modified(entry.header()));
                 let mut content = Content { inner: &mut entry, stop, written: &mut unpacked.bytes };
-                tree.file(&parts, executable, &mut content)
+                tree.file(&parts, executable, modified, &mut content)
             }
             EntryType::Symlink => {
                 let target = name::link_target(link()?, parts.len() - 1).map_err(|reason| UnpackError::rejected(shown(), reason))?;
@@ -190,6 +192,12 @@ fn without_nul(mut bytes: Vec<u8>) -> Vec<u8> {
 
 fn is_executable(header: &Header) -> bool {
     header.mode().is_ok_and(|mode| mode & 0o111 != 0)
+}
+
+/// When a file was changed, as its author's machine knew it: the same source is then the same on every node, to the times that web
+/// servers tell browsers. `None` where the archive does not say: one time for all would make files that differ look unchanged.
+fn modified(header: &Header) -> Option<i64> {
+    header.mtime().ok().filter(|seconds| *seconds >= FIRST_TIME).and_then(|seconds| i64::try_from(seconds).ok())
 }
 
 /// The content of one file: counts, and stops when asked to.

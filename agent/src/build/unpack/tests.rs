@@ -259,6 +259,19 @@ fn an_ordinary_archive_is_unpacked_as_it_is() {
     assert_eq!(unpacked.entries, 14);
 }
 
+#[test]
+fn files_keep_their_times_where_the_archive_has_some() {
+    use std::time::UNIX_EPOCH;
+    let place = Place::new();
+    let at = |name: &str, seconds: u64| with(file(name), move |header| header.set_mtime(seconds));
+    let archive = gzip(&tar(&[at("known", 1_700_000_000), at("none", 0), at("far", u64::MAX >> 30)]));
+    place.unpack(&archive, UnpackLimits::default()).unwrap();
+    let modified = |name: &str| fs::metadata(place.dest().join(name)).unwrap().modified().unwrap();
+    assert_eq!(modified("known"), UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    let age = modified("none").elapsed().unwrap_or_default();
+    assert!(age < Duration::from_secs(60), "a file without a time is new: {age:?}");
+}
+
 fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
