@@ -42,7 +42,7 @@ pub fn containers(node: &str) -> Result<Vec<Container>> {
     Ok(found.into_iter().map(container).collect())
 }
 
-fn docker(arguments: &[&str]) -> Result<String> {
+pub(crate) fn docker(arguments: &[&str]) -> Result<String> {
     let output = Command::new("docker").args(arguments).output().context("the docker command line is needed: run setup/docker.sh")?;
     ensure!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)

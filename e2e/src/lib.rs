@@ -3,12 +3,24 @@
 //! Nothing is replaced here: the binary, the plugins and the buildpacks are those of `dist/`, Docker and Traefik are real.
 #![allow(clippy::print_stderr, reason = "a test run tells what it is at")]
 
+mod apps;
+mod build_log;
 mod docker;
+mod endings;
+mod image;
 mod load;
 mod platform;
+mod table;
+mod trial;
 mod visitor;
 
+pub use apps::App;
+pub use build_log::{LoggedStep, steps};
 pub use docker::{Container, containers};
+pub use endings::{Ending, Endings};
+pub use image::ImageFacts;
 pub use load::{Load, LoadReport};
 pub use platform::{Deployed, Platform, binary, dist, example, fresh_copy, write_app};
+pub use table::table;
+pub use trial::{Row, trials};
 pub use visitor::{Answer, visit, visit_until};

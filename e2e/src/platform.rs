@@ -204,8 +204,20 @@ impl Platform {
     /// # Errors
     /// When the command cannot be started or prints no JSON.
     pub async fn deploy(&self, directory: &Path, name: &str) -> Result<Deployed> {
+        self.deploy_with(directory, name, &[]).await
+    }
+
+    /// The same for an application of a plan, by its slug, if it is a new one.
+    ///
+    /// # Errors
+    /// As [`Platform::deploy`].
+    pub async fn deploy_on_plan(&self, directory: &Path, name: &str, plan: &str) -> Result<Deployed> {
+        self.deploy_with(directory, name, &["--plan", plan]).await
+    }
+
+    async fn deploy_with(&self, directory: &Path, name: &str, options: &[&str]) -> Result<Deployed> {
         let mut command = tokio::process::Command::new(binary()?);
-        command.arg("deploy").arg(directory).args(["--name", name, "--json"]).kill_on_drop(true);
+        command.arg("deploy").arg(directory).args(["--name", name, "--json"]).args(options).kill_on_drop(true);
         command.env("SLIPWAY_URL", format!("http://{}", self.listen)).env("SLIPWAY_TOKEN", self.token()?).stdin(Stdio::null());
         let output =
             tokio::time::timeout(Duration::from_secs(600), command.output()).await.context("slipway deploy took ten minutes")??;
@@ -348,7 +360,7 @@ pub fn dist() -> PathBuf {
 }
 
 /// Of the checkout that cargo runs this for: checkouts may share a target directory, and with it this program.
-fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     package.parent().expect("this crate lies in the workspace").to_owned()
 }
