@@ -72,6 +72,9 @@ enum Command {
     Env(commands::env::Env),
     /// Explain how a folder would be built, without building it or talking to a server.
     Plan(commands::plan::Plan),
+    /// Write a buildpack for a language of your own, and test it.
+    #[command(subcommand)]
+    Buildpack(commands::buildpack::Buildpack),
     /// List plugins, enable and disable them.
     #[command(subcommand)]
     Plugin(commands::plugin::Plugin),
@@ -121,6 +124,7 @@ async fn run(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Rollback(command) => command.run(&global).await,
         Command::Env(command) => command.run(&global).await,
         Command::Plan(command) => command.run(&global).await,
+        Command::Buildpack(command) => command.run(&global).await,
         Command::Plugin(command) => command.run(&global).await,
         Command::Node(command) => command.run(&global).await,
         Command::Images(command) => command.run().await,

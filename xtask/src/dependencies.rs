@@ -44,6 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("slipway-buildpack-wit", &[]),
     ("slipway-buildpack-sdk", &["slipway-buildpack-wit"]),
     ("slipway-buildpack-host", &["slipway-buildpack-wit"]),
+    ("slipway-buildpack-kit", &["slipway-buildpack-host"]),
     ("slipway-buildpack-*", &["slipway-buildpack-sdk", "slipway-buildpack-wit"]),
     (
         "slipway",
@@ -56,6 +57,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "slipway-plugin-host",
             "slipway-buildpack-wit",
             "slipway-buildpack-host",
+            "slipway-buildpack-kit",
         ],
     ),
     ("slipway-e2e", &["*"]),

@@ -44,6 +44,16 @@ impl Default for Limits {
     }
 }
 
+/// What a guest is told when it asks for the time or for randomness. Nothing real: builds are planned with the default, and a
+/// buildpack whose answer changes under another one depends on what it must not depend on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ambient {
+    /// What both clocks show, for ever; the wall clock since the beginning of 1970.
+    pub clock: Duration,
+    /// Every random byte.
+    pub random: u8,
+}
+
 /// A WebAssembly engine with its directory of compiled buildpacks. Cheap to clone.
 #[derive(Clone)]
 pub struct Host {
@@ -58,6 +68,7 @@ struct Inner {
     compiled: CompiledStore,
     epoch: Epoch,
     limits: Limits,
+    ambient: Ambient,
     turns: Arc<Semaphore>,
 }
 
@@ -71,6 +82,14 @@ impl Host {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_limits(cache_dir: impl AsRef<Path>, limits: Limits) -> Result<Self, HostError> {
+        Self::with_ambient(cache_dir, limits, Ambient::default())
+    }
+
+    /// For trying a buildpack: with another clock and other random numbers.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_ambient(cache_dir: impl AsRef<Path>, limits: Limits, ambient: Ambient) -> Result<Self, HostError> {
         let failed = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
         let engine = Engine::new(&config()).map_err(failed)?;
         let mut linker = Linker::new(&engine);
@@ -78,7 +97,7 @@ impl Host {
         let compiled = CompiledStore::open(cache_dir.as_ref()).map_err(HostError::Cache)?;
         let epoch = Epoch::start(&engine).map_err(|error| HostError::Engine(error.to_string()))?;
         let turns = Arc::new(Semaphore::new(CONCURRENT_CALLS as usize));
-        Ok(Self { inner: Arc::new(Inner { engine, linker, compiled, epoch, limits, turns }), compiler: None })
+        Ok(Self { inner: Arc::new(Inner { engine, linker, compiled, epoch, limits, ambient, turns }), compiler: None })
     }
 
     /// The same, with components compiled by a program of its own: the `slipway` binary.
@@ -106,9 +125,10 @@ impl Host {
         }
         let component = compiled.component(engine, wasm)?;
         let wrong = |error: wasmtime::Error| HostError::WrongWorld { reason: format!("{error:#}") };
+        let imports = component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect();
         let instance = self.inner.linker.instantiate_pre(&component).map_err(wrong)?;
         let exports = bindings::BuildpackPre::new(instance).map_err(wrong)?;
-        Ok(Buildpack { id: id.to_owned(), host: self.clone(), exports })
+        Ok(Buildpack { id: id.to_owned(), host: self.clone(), exports, imports })
     }
 }
 
@@ -151,6 +171,7 @@ pub struct Buildpack {
     id: String,
     host: Host,
     exports: bindings::BuildpackPre<State>,
+    imports: Arc<[String]>,
 }
 
 impl std::fmt::Debug for Buildpack {
@@ -168,6 +189,12 @@ impl Buildpack {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The interfaces that the component asks the host for, such as `wasi:filesystem/types@0.2.6`.
+    #[must_use]
+    pub fn imports(&self) -> &[String] {
+        &self.imports
     }
 
     /// Whether the tree is of this buildpack's kind.
@@ -224,7 +251,8 @@ impl Buildpack {
     ) -> Result<T, HostError> {
         let inner = &self.host.inner;
         let limits = &inner.limits;
-        let state = State::new(tree, limits, output).map_err(|error| HostError::Source(format!("{}: {error:#}", tree.display())))?;
+        let state = State::new(tree, limits, inner.ambient, output)
+            .map_err(|error| HostError::Source(format!("{}: {error:#}", tree.display())))?;
 
         let _guest = inner.epoch.guest();
         let mut store = Store::new(&inner.engine, state);

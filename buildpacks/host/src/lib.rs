@@ -24,7 +24,7 @@ mod startable;
 pub use check::{PlanViolation, check_plan};
 pub use choose::{Candidate, Choice, LookedFor, select};
 pub use error::HostError;
-pub use host::{Buildpack, Host, Limits};
+pub use host::{Ambient, Buildpack, Host, Limits};
 pub use planning::{PlanFailure, PlanRequest, plan_directory, real_directory};
 pub use report::{ResolvedTools, report, report_failure, report_with_tools};
 pub use slipway_buildpack_wit as contract;

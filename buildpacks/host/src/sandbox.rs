@@ -5,7 +5,10 @@ use std::path::Path;
 use wasmtime::{ResourceLimiter, component::ResourceTable};
 use wasmtime_wasi::{FsPerms, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, random::Deterministic};
 
-use crate::{host::Limits, output::TruncatingOutput};
+use crate::{
+    host::{Ambient, Limits},
+    output::TruncatingOutput,
+};
 
 /// Where the tree is mounted.
 const TREE: &str = "/app";
@@ -20,7 +23,7 @@ pub struct State {
 
 impl State {
     /// A world of nothing but the tree, read-only: no environment, no arguments, no network, and a clock that stands still.
-    pub fn new(tree: &Path, limits: &Limits, output: &TruncatingOutput) -> wasmtime::Result<Self> {
+    pub fn new(tree: &Path, limits: &Limits, ambient: Ambient, output: &TruncatingOutput) -> wasmtime::Result<Self> {
         let wasi = WasiCtxBuilder::new()
             // The whole call runs where blocking is allowed: a thread's turn for each question to the file system costs more
             // than the answer.
@@ -31,11 +34,11 @@ impl State {
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
-            .wall_clock(StoppedClock)
-            .monotonic_clock(StoppedClock)
-            .secure_random(Deterministic::new(vec![0]))
-            .insecure_random(Deterministic::new(vec![0]))
-            .insecure_random_seed(0)
+            .wall_clock(StoppedClock(ambient.clock))
+            .monotonic_clock(StoppedClock(ambient.clock))
+            .secure_random(Deterministic::new(vec![ambient.random]))
+            .insecure_random(Deterministic::new(vec![ambient.random]))
+            .insecure_random_seed(u128::from(ambient.random))
             .max_random_size(1 << 20)
             .build();
         Ok(Self { wasi, table: ResourceTable::new(), budget: MemoryBudget { left: limits.memory_bytes, table_left: TABLE_ELEMENTS } })
@@ -48,7 +51,7 @@ impl WasiView for State {
     }
 }
 
-struct StoppedClock;
+struct StoppedClock(std::time::Duration);
 
 impl HostWallClock for StoppedClock {
     fn resolution(&self) -> std::time::Duration {
@@ -56,7 +59,7 @@ impl HostWallClock for StoppedClock {
     }
 
     fn now(&self) -> std::time::Duration {
-        std::time::Duration::ZERO
+        self.0
     }
 }
 
@@ -66,7 +69,7 @@ impl HostMonotonicClock for StoppedClock {
     }
 
     fn now(&self) -> u64 {
-        0
+        u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 

@@ -1,6 +1,14 @@
 //! Reading the commands that people write in manifests. Nothing here quotes or runs anything.
 
 /// The words of a simple command line, or `None` when it needs a shell: operators, variables, globs, redirections.
+///
+/// ```
+/// use slipway_buildpack_sdk::{argv, shell, split_words};
+///
+/// let command = |line: &str| split_words(line).map_or_else(|| shell(line), argv);
+/// assert_eq!(command("ruby 'my app.rb'"), argv(["ruby", "my app.rb"]));
+/// assert_eq!(command("ruby app.rb --port $PORT"), shell("ruby app.rb --port $PORT"));
+/// ```
 #[must_use]
 pub fn split_words(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{Refusal, refuse};
 
-/// Parses JSON.
+/// Parses JSON, into a type of one's own or a `serde_json::Value`.
 ///
 /// # Errors
 /// A refusal with the given id, naming file and line.
@@ -14,7 +14,14 @@ pub fn parse_json<T: DeserializeOwned>(code: &str, file: &str, text: &str) -> Re
     })
 }
 
-/// Parses TOML.
+/// Parses TOML, into a type of one's own or a `toml::Table`.
+///
+/// ```
+/// use slipway_buildpack_sdk::parse_toml;
+///
+/// let refusal = parse_toml::<toml::Table>("GLEAM_MANIFEST_INVALID", "gleam.toml", "name = \"shop\"\nversion =\n").unwrap_err();
+/// assert_eq!((refusal.file.as_deref(), refusal.line), (Some("gleam.toml"), Some(2)));
+/// ```
 ///
 /// # Errors
 /// A refusal with the given id, naming file and line.

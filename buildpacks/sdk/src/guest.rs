@@ -19,6 +19,7 @@ pub mod bindings {
 
 slipway_buildpack_wit::convert_bindings!(crate::guest::bindings::slipway::buildpack::types);
 
+/// Answers for the component.
 pub fn detect(buildpack: &dyn Buildpack, context: bindings::Context) -> bindings::Detected {
     let context: document::Context = context.into();
     match Source::open(TREE, &context.app_root) {
@@ -28,6 +29,7 @@ pub fn detect(buildpack: &dyn Buildpack, context: bindings::Context) -> bindings
     .into()
 }
 
+/// Answers for the component.
 pub fn plan(
     buildpack: &dyn Buildpack,
     context: bindings::Context,

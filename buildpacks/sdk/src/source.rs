@@ -24,7 +24,9 @@ const NOT_SEARCHED: [&str; 12] =
 /// One name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
+    /// Without its directory. Names that are not UTF-8 are left out.
     pub name: String,
+    /// Links are none, wherever they lead.
     pub is_dir: bool,
 }
 
@@ -36,7 +38,21 @@ enum Kind {
     Link,
 }
 
-/// The files of an application. Paths are relative to its root, with `/`.
+/// The files of an application. Paths are relative to its root, with `/`; one that is absolute or leads out of the root is the path
+/// of nothing.
+///
+/// ```
+/// use slipway_buildpack_sdk::Source;
+///
+/// let tree = tempfile::tempdir().unwrap();
+/// std::fs::create_dir_all(tree.path().join("apps/web/src")).unwrap();
+/// std::fs::write(tree.path().join("apps/web/src/main.rb"), "puts 1").unwrap();
+///
+/// let source = Source::open(tree.path(), "apps/web").unwrap();
+/// assert!(source.is_dir("src") && !source.is_file("../web/src/main.rb"));
+/// assert_eq!(source.find(2, |path| path.ends_with(".rb")), ["src/main.rb"]);
+/// assert_eq!(source.read("Gemfile").unwrap(), None);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Source {
     root: PathBuf,
@@ -49,7 +65,7 @@ impl Source {
     /// The application at `app_root` (`.` or a relative path) within `tree`.
     ///
     /// # Errors
-    /// A refusal when there is no such directory.
+    /// `ROOT_NOT_FOUND` when there is no such directory.
     pub fn open(tree: impl AsRef<Path>, app_root: &str) -> Result<Self, Refusal> {
         let missing = || {
             refuse("ROOT_NOT_FOUND", format!("There is no directory `{app_root}` in the source."))
@@ -69,11 +85,13 @@ impl Source {
         self.dir(path).map(Self::at)
     }
 
+    /// Whether there is such a file. A link to one within the tree counts.
     #[must_use]
     pub fn is_file(&self, path: &str) -> bool {
         self.file(path).is_some()
     }
 
+    /// Whether there is such a directory. A link to one within the tree counts.
     #[must_use]
     pub fn is_dir(&self, path: &str) -> bool {
         self.dir(path).is_some()
@@ -88,7 +106,7 @@ impl Source {
     /// A text file, without a byte-order mark; bytes that are not UTF-8 become replacement characters. `None`: no such file.
     ///
     /// # Errors
-    /// A refusal when it is too large or cannot be read.
+    /// `FILE_TOO_LARGE` above 2 MiB, `FILE_UNREADABLE` where the file system says no.
     pub fn read(&self, path: &str) -> Result<Option<String>, Refusal> {
         let Some(file) = self.file(path) else { return Ok(None) };
         let mut bytes = Vec::new();
@@ -119,7 +137,7 @@ impl Source {
         Some(String::from_utf8_lossy(&start).into_owned())
     }
 
-    /// The names in a directory, sorted; empty when it is not one.
+    /// The names in a directory, sorted; empty when it is not one. At most 20 000.
     #[must_use]
     pub fn list(&self, path: &str) -> Vec<Entry> {
         let Some(entries) = self.dir(path).and_then(|dir| fs::read_dir(dir).ok()) else { return Vec::new() };
@@ -136,7 +154,7 @@ impl Source {
     }
 
     /// Files at most `depth` directories down that are wanted, by path, sorted. Installed dependencies and build output are
-    /// not searched.
+    /// not searched, and links are not followed. Looks at 20 000 entries at most.
     #[must_use]
     pub fn find(&self, depth: usize, wanted: impl Fn(&str) -> bool) -> Vec<String> {
         let mut found = Vec::new();

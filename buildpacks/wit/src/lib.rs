@@ -3,10 +3,13 @@
 //!
 //! Field names in the document are those of the WIT with `_` for `-`.
 
+#![deny(missing_docs)]
+
 mod bindings;
 mod plan;
 pub mod procfile;
 pub mod shell_line;
+mod writing;
 
 pub use plan::*;
 

@@ -5,7 +5,9 @@ use crate::{Command, Process, ProcessKind};
 /// One line of a Procfile, in file order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
+    /// The type of process.
     pub name: String,
+    /// In the customer's own words, for a shell.
     pub command: String,
     /// From 1.
     pub number: u32,

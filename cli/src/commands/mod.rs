@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod apps;
+pub mod buildpack;
 pub mod deploy;
 pub mod env;
 pub mod images;

@@ -134,7 +134,7 @@ fn load_runtime(host: &Host, directory: PathBuf) -> Result<Option<Runtime>> {
 }
 
 /// Compiled buildpacks are kept from one run to the next.
-fn cache_dir() -> Result<PathBuf> {
+pub fn cache_dir() -> Result<PathBuf> {
     let base = match std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
         Some(directory) => PathBuf::from(directory),
         None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cache"),

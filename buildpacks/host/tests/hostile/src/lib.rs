@@ -46,6 +46,10 @@ impl Buildpack for Hostile {
             }
             "escape" => return Detected::No(attempts()),
             "ambient" => return Detected::No(ambient()),
+            "file-times" => {
+                let changed = fs::metadata("/app/behaviour").and_then(|about| about.modified());
+                return Detected::No(vec![reason("behaviour", format!("{changed:?}"))]);
+            }
             _ => {}
         }
         detection(context).score(50).because("behaviour", "well-behaved").into()
