@@ -33,6 +33,9 @@ recipe() {
     python:3.11-slim | python:3.13-slim) version=${1#python:} && echo python.sh "${version%-slim}" ;;
     php:8.2-apache | php:8.4-apache) version=${1#php:} && echo php.sh "${version%-apache}" ;;
     composer:2) echo composer.sh ;;
+    golang:1.26-bookworm | golang:1.27-bookworm) version=${1#golang:} && echo go.sh "${version%-bookworm}" ;;
+    denoland/deno:debian-2.*) echo deno.sh "${1#denoland/deno:debian-}" ;;
+    busybox:1.37) echo busybox.sh ;;
     esac
 }
 
@@ -61,7 +64,7 @@ obtain() {
             return
         fi
     fi
-    [ ${#words[@]} -gt 0 ] || refuse "$image" "no registry gives it and there is no recipe for it" "Provide it with docker pull or docker load. Recipes: debian bookworm|trixie-slim, node 20|22|24-slim, python 3.11|3.13-slim, php 8.2|8.4-apache, composer 2."
+    [ ${#words[@]} -gt 0 ] || refuse "$image" "no registry gives it and there is no recipe for it" "Provide it with docker pull or docker load. Recipes: debian bookworm|trixie-slim, node 20|22|24-slim, python 3.11|3.13-slim, php 8.2|8.4-apache, composer 2, golang 1.26|1.27-bookworm, denoland/deno debian-2.X.Y, busybox 1.37."
     replaced=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null) || replaced=
     begin "$image" "building from packages"
     quietly "$log" "$recipes/${words[0]}" "${words[@]:1}" || refuse "$image" "its recipe (setup/images/${words[0]}) failed" "The whole log: $SLIPWAY_CACHE/log/$log"

@@ -1,0 +1,172 @@
+//! Languages that Slipway does not ship: the buildpacks and plugins of `examples/`, built as a stranger builds them and put into a
+//! platform's folder of plugins.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use slipway_e2e::{Platform, binary, containers, dist, fresh_copy, visit, visit_until, write_app};
+use tempfile::TempDir;
+
+const GO_SERVER: &str = r#"package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+)
+
+func main() {
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := time.LoadLocation("Europe/Vienna"); err != nil {
+			http.Error(w, err.Error(), 500)
+			return
+		}
+		text, err := os.ReadFile("greeting.txt")
+		if err != nil {
+			http.Error(w, err.Error(), 500)
+			return
+		}
+		fmt.Fprintf(w, "%s from Go, memory limit %s\n", text, os.Getenv("GOMEMLIMIT"))
+	})
+	if err := http.ListenAndServe(":"+os.Getenv("PORT"), nil); err != nil {
+		panic(err)
+	}
+}
+"#;
+
+const DENO_SERVER: &str = r#"interface Greeting { from: string }
+const greeting: Greeting = { from: "Deno" };
+Deno.serve(() => new Response(`Hello from ${greeting.from}\n`));
+"#;
+
+fn examples() -> PathBuf {
+    // Of the checkout that cargo runs this for: checkouts may share a target directory, and with it this program.
+    env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from).join("../examples")
+}
+
+/// Kept between runs, so that nothing is compiled twice.
+fn target(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.output().with_context(|| format!("{command:?}"))?;
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    ensure!(output.status.success(), "{command:?} ended with {}:\n{said}", output.status);
+    Ok(())
+}
+
+/// Makes sure of a base image, as its README tells an administrator to.
+fn image(name: &str) -> Result<()> {
+    run(Command::new(binary()?).args(["images", "build", name, "--setup"]).arg(examples().join("../setup")))
+}
+
+/// The shipped plugins, and that of a language of `examples/` with its component.
+fn plugins_with(language: &str, component: &Path) -> Result<TempDir> {
+    let crate_directory = examples().join(format!("plugin-runtime-{language}"));
+    let target = target("plugins");
+    run(Command::new(env!("CARGO")).current_dir(&crate_directory).args(["build", "--release"]).env("CARGO_TARGET_DIR", &target))?;
+    let plugins = fresh_copy(&dist().join("plugins"))?;
+    let directory = plugins.path().join(format!("runtime-{language}"));
+    fs::create_dir(&directory)?;
+    let library = format!("lib{language}_runtime.so");
+    fs::copy(target.join("release").join(&library), directory.join(&library))?;
+    fs::copy(crate_directory.join("plugin.toml"), directory.join("plugin.toml"))?;
+    fs::copy(component, directory.join(format!("{language}.wasm")))?;
+    Ok(plugins)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_go_module_becomes_a_small_image_that_answers() -> Result<()> {
+    image("golang:1.27-bookworm")?;
+    image("busybox:1.37")?;
+    let target = target("buildpacks");
+    run(Command::new(binary()?).args(["buildpack", "test"]).arg(examples().join("buildpack-go")).env("CARGO_TARGET_DIR", &target))?;
+    let plugins = plugins_with("go", &target.join("wasm32-wasip2/release/go_buildpack.wasm"))?;
+    let platform = Platform::start_with(&[], Some(plugins.path().to_owned())).await?;
+    let listed = platform.slipway_json(&["plugin", "list"])?;
+    assert!(
+        listed.as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "runtime-go" && one["status"] == "ENABLED")),
+        "{listed:#}"
+    );
+
+    let app = write_app(&[
+        ("go.mod", "module example.org/hello\n\ngo 1.24\n"),
+        ("cmd/web/main.go", GO_SERVER),
+        ("cmd/once/main.go", "package main\n\nfunc main() {}\n"),
+        ("greeting.txt", "Hello"),
+    ])?;
+    let deployment = platform.deploy(app.path(), "hello").await?.expect_live();
+    assert!(deployment["build"]["runtime"]["slug"].as_str().is_none_or(|slug| slug.starts_with("go")), "{deployment:#}");
+    let host = platform.host("hello");
+    let answer = visit(platform.ingress, &host, "/").await?;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body.starts_with("Hello from Go, memory limit ") && answer.body.contains("MiB"), "{answer:?}");
+
+    fs::write(app.path().join("greeting.txt"), "Greetings")?;
+    platform.deploy(app.path(), "hello").await?.expect_live();
+    visit_until(platform.ingress, &host, Duration::from_secs(5), |answer| answer.body.starts_with("Greetings from Go")).await?;
+
+    platform.settle(Duration::from_secs(30)).await?;
+    let running = containers(&platform.node().await?)?;
+    assert_eq!(running.len(), 1);
+    assert_eq!(running[0].inspect["Config"]["User"], "1000:1000");
+    let image = running[0].inspect["Image"].as_str().context("an image")?;
+    let size = Command::new("docker").args(["image", "inspect", "--format", "{{.Size}}", image]).output()?;
+    let bytes: u64 = String::from_utf8(size.stdout)?.trim().parse()?;
+    assert!(bytes < 30_000_000, "an image of {bytes} bytes is not small");
+
+    // A module that needs others, and does not say what they contain, is refused before anything is built.
+    let broken = write_app(&[("go.mod", "module a.b/c\n\ngo 1.24\n\nrequire golang.org/x/text v0.21.0\n"), ("main.go", GO_SERVER)])?;
+    let report = platform.deploy(broken.path(), "broken").await?.expect_failure();
+    assert!(report.to_string().contains("GO_SUM_MISSING"), "{report:#}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_buildpack_written_in_python_deploys_a_deno_program() -> Result<()> {
+    image("denoland/deno:debian-2.9.8")?;
+    let project = fresh_copy(&examples().join("buildpack-deno"))?;
+    let wit = examples().join("../buildpacks/wit/since_v0_1_0").canonicalize()?;
+    let manifest = fs::read_to_string(project.path().join("buildpack.toml"))?;
+    let manifest = manifest.replace("../../buildpacks/wit/since_v0_1_0", &wit.display().to_string());
+    fs::write(project.path().join("buildpack.toml"), manifest)?;
+    let path = env::join_paths([componentize_py()?].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())))?;
+    run(Command::new(binary()?).args(["buildpack", "test"]).arg(project.path()).env("PATH", path))?;
+    let plugins = plugins_with("deno", &project.path().join("deno.wasm"))?;
+    let platform = Platform::start_with(&[], Some(plugins.path().to_owned())).await?;
+
+    let app = write_app(&[("main.ts", DENO_SERVER), ("deno.json", "{\n  // Nothing to say yet.\n}\n")])?;
+    platform.deploy(app.path(), "greeter").await?.expect_live();
+    let answer = visit(platform.ingress, &platform.host("greeter"), "/").await?;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "Hello from Deno\n"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_project_in_python_passes_its_own_trial() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let project = place.path().join("my-lang");
+    run(Command::new(binary()?).args(["buildpack", "new", "my-lang", "--lang", "python", "--path"]).arg(&project))?;
+    let path = env::join_paths([componentize_py()?].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())))?;
+    run(Command::new(binary()?).args(["buildpack", "test"]).arg(&project).env("PATH", path))
+}
+
+/// The directory of componentize-py, which is installed as its README says.
+fn componentize_py() -> Result<PathBuf> {
+    let environment = target("componentize-py");
+    let programs = environment.join("bin");
+    if !programs.join("componentize-py").is_file() {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+        run(Command::new(programs.join("pip"))
+            .args(["install", "--quiet", "--requirement"])
+            .arg(examples().join("buildpack-deno/requirements.txt")))?;
+    }
+    Ok(programs)
+}
