@@ -40,12 +40,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("slipway-plugin-abi", &[]),
     ("slipway-plugin-sdk", &["slipway-plugin-abi"]),
     ("slipway-plugin-host", &["slipway-plugin-abi"]),
-    ("slipway-plugin-*", &["slipway-plugin-abi", "slipway-plugin-sdk"]),
+    ("slipway-plugin-*", &["slipway-plugin-abi", "slipway-plugin-sdk", "slipway-constraint-composer", "slipway-constraint-python"]),
+    ("slipway-constraint-*", &[]),
     ("slipway-buildpack-wit", &[]),
     ("slipway-buildpack-sdk", &["slipway-buildpack-wit"]),
     ("slipway-buildpack-host", &["slipway-buildpack-wit"]),
     ("slipway-buildpack-kit", &["slipway-buildpack-host"]),
-    ("slipway-buildpack-*", &["slipway-buildpack-sdk", "slipway-buildpack-wit"]),
+    (
+        "slipway-buildpack-*",
+        &["slipway-buildpack-sdk", "slipway-buildpack-wit", "slipway-constraint-composer", "slipway-constraint-python"],
+    ),
     (
         "slipway",
         &[

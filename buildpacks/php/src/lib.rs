@@ -6,7 +6,6 @@
 mod apache;
 mod assets;
 mod composer;
-mod constraint;
 mod detect;
 mod extensions;
 mod laravel;

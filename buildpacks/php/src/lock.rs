@@ -3,11 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 use slipway_buildpack_sdk::{Refusal, Source, refuse};
+use slipway_constraint_composer::{Constraint, version};
 
-use crate::{
-    composer::{self, Composer, parse},
-    constraint::{Constraint, version},
-};
+use crate::composer::{self, Composer, parse};
 
 pub const FILE: &str = "composer.lock";
 

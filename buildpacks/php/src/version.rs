@@ -1,21 +1,26 @@
 //! Which PHP: what the application states, narrowed to what its locked packages run on.
 
 use slipway_buildpack_sdk::{Diagnostic, Refusal, Source, Tool, refuse, warning};
+use slipway_constraint_composer::{Constraint, NEWEST};
 
 use crate::{
     composer::{self, Composer},
-    constraint::{Constraint, NEWEST},
     lock::{self, Lock},
 };
 
 const DEFAULT: &str = "8.2";
 const DEFAULT_MINOR: Minor = (8, 2);
 
-type Minor = (u32, u32);
+type Minor = (u64, u64);
 
 /// Every minor version there has been, and those that may follow.
 fn minors() -> impl Iterator<Item = Minor> {
     [(5, 3..=6), (7, 0..=4), (8, 0..=9)].into_iter().flat_map(|(major, minors)| minors.map(move |minor| (major, minor)))
+}
+
+/// Those that nobody has any more, or yet: no runtime offers them, but to ask for one is no contradiction.
+fn gone_and_to_come() -> impl Iterator<Item = Minor> {
+    [(4, 0..=4), (5, 0..=2), (9, 0..=9)].into_iter().flat_map(|(major, minors)| minors.map(move |minor| (major, minor)))
 }
 
 /// Minor versions below this one get no security fixes any more.
@@ -42,7 +47,7 @@ pub fn php(source: &Source, composer: Option<&Composer>, lock: Option<&Lock>) ->
     let Some(constraint) = Constraint::parse(&text) else {
         return Err(invalid(format!("`{text}` in {origin} is not a version or range of PHP.")));
     };
-    if !constraint.allows_something() {
+    if !minors().chain(gone_and_to_come()).any(|minor| allows_some(&constraint, minor)) {
         return Err(invalid(format!("`{text}` in {origin} allows no version of PHP at all.")));
     }
     agrees_with_manifest(&text, origin, composer)?;
@@ -110,7 +115,7 @@ fn agrees_with_manifest(text: &str, origin: &str, composer: Option<&Composer>) -
         return Ok(());
     }
     let Some(required) = composer.and_then(|composer| composer.text(&["require", "php"])) else { return Ok(()) };
-    match (crate::constraint::version(text), Constraint::parse(required)) {
+    match (slipway_constraint_composer::version(text), Constraint::parse(required)) {
         (Some(version), Some(constraint)) if !constraint.allows(version) => {
             Err(refuse("PHP_VERSION_CONTRADICTION", format!("`config.platform.php` is {text}, but `require.php` is `{required}`."))
                 .at(composer::FILE)

@@ -6,7 +6,6 @@
 
 mod app_object;
 mod code;
-mod constraint;
 mod detect;
 mod django;
 mod framework;

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, str::FromStr};
 use pep440_rs::{Version, VersionSpecifiers};
 use serde_json::Value;
 use slipway_buildpack_sdk::{Refusal, Source, parse_json, refuse};
+use slipway_constraint_python::Constraint;
 
 use crate::{
-    constraint::Constraint,
     project::{self, Project},
     requirements::{self, Requirement, normalize},
     text::{line_of, plain},

@@ -1,10 +1,10 @@
 //! Which Python the application wants.
 
 use slipway_buildpack_sdk::{Diagnostic, Refusal, Source, Tool, refuse, warning};
+use slipway_constraint_python::Constraint;
 use toml::Value;
 
 use crate::{
-    constraint::Constraint,
     project::Project,
     text::{line_of, plain},
 };

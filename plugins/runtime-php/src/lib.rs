@@ -1,9 +1,10 @@
 //! PHP with Apache, and Composer, whose constraints both understand.
 
-mod constraint;
+mod fit;
 
 use std::sync::LazyLock;
 
+use slipway_constraint_composer::Constraint;
 use slipway_plugin_sdk::{
     LaunchRequest, LaunchSettings, PluginError, Resolution, ResolveRequest, RuntimeDescription, RuntimePlugin, export_plugin, memory_mib,
     version_line::{self, Catalogue, Preference, Question},
@@ -41,10 +42,10 @@ impl RuntimePlugin for Php {
         let constraint = request.constraint.trim();
         version_line::check_constraint(language, constraint)?;
         let question = Question { language, constraint, fix };
-        let Some(wanted) = constraint::parse(constraint) else {
+        let Some(wanted) = Constraint::parse(constraint) else {
             return Err(version_line::not_understood(question, versions));
         };
-        versions.resolve(question, preference, |line| wanted.fit(&line.version).into())
+        versions.resolve(question, preference, |line| fit::fit(&wanted, &line.version).into())
     }
 
     /// PHP sizes nothing by the machine: its memory limit is per request and stands in php.ini.

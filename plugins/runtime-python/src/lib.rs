@@ -1,9 +1,9 @@
 //! Python: every line that has an image, and the ways in which Python's tools write constraints.
 
-mod constraint;
+use std::{str::FromStr as _, sync::LazyLock};
 
-use std::sync::LazyLock;
-
+use pep440_rs::Version;
+use slipway_constraint_python::Constraint;
 use slipway_plugin_sdk::{
     LaunchRequest, LaunchSettings, PluginError, Resolution, ResolveRequest, RuntimeDescription, RuntimePlugin, export_plugin, memory_mib,
     version_line::{self, Catalogue, Preference, Question},
@@ -41,10 +41,10 @@ impl RuntimePlugin for Python {
         let constraint = request.constraint.trim();
         version_line::check_constraint(LANGUAGE, constraint)?;
         let question = Question { language: LANGUAGE, constraint, fix: FIX };
-        let Some(wanted) = constraint::parse(constraint) else {
+        let Some(wanted) = Constraint::parse(plain(constraint)) else {
             return Err(version_line::not_understood(question, &VERSIONS));
         };
-        VERSIONS.resolve_by_release(question, PREFERENCE, |release| wanted.allows(release))
+        VERSIONS.resolve_by_release(question, PREFERENCE, |release| Version::from_str(release).is_ok_and(|release| wanted.allows(&release)))
     }
 
     fn launch(&self, request: LaunchRequest) -> Result<LaunchSettings, PluginError> {
@@ -59,6 +59,11 @@ impl RuntimePlugin for Python {
             ],
         })
     }
+}
+
+/// Without what version managers write before a version.
+fn plain(constraint: &str) -> &str {
+    constraint.strip_prefix("python-").or_else(|| constraint.strip_prefix('v')).unwrap_or(constraint)
 }
 
 export_plugin!(runtime: Python);

@@ -1,4 +1,4 @@
-//! Constraints on versions, as PEP 440, Poetry and version files write them.
+//! Constraints on versions, as PEP 440 (`requires-python`), Poetry (`^3.11`, `~3.11`, `||`) and version files write them.
 
 use std::str::FromStr;
 
@@ -14,15 +14,18 @@ pub struct Constraint(Vec<Vec<VersionSpecifier>>);
 
 impl Constraint {
     /// `None`: not a constraint in any of the forms.
+    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         text.replace("||", "|").split('|').map(conditions).collect::<Option<Vec<_>>>().map(Self)
     }
 
+    #[must_use]
     pub fn allows(&self, version: &Version) -> bool {
         self.0.iter().any(|all| all.iter().all(|one| one.contains(version)))
     }
 
     /// Whether a release of Python may satisfy both.
+    #[must_use]
     pub fn meets(&self, other: &Self) -> bool {
         let python3 = (0..MOST_LINES).map(|line| [3, line]);
         let releases = python3.chain([[2, 6], [2, 7]]).flat_map(|[major, minor]| (0..MOST_RELEASES).map(move |n| [major, minor, n]));
@@ -31,6 +34,7 @@ impl Constraint {
     }
 
     /// Whether any release of Python may satisfy it.
+    #[must_use]
     pub fn is_satisfiable(&self) -> bool {
         self.meets(&Self(vec![vec![]]))
     }

@@ -1,19 +1,18 @@
 //! Composer's version constraints, as its documentation defines them: `^8.1`, `~8.1.3`, `8.2.*`, `>=8.0 <8.4`, `8.0 - 8.2`,
 //! `!=8.1.*`, and alternatives with `||` or `|`.
 
-use slipway_plugin_sdk::version_line::{Fit, NEWEST_RELEASE};
+/// Stands for the newest release of a line, of which only the beginning is known.
+pub const NEWEST: u64 = 99_999;
 
-/// A line has never had as many releases.
-const MOST_RELEASES: u64 = 100;
-
-type Version = [u64; 3];
+/// Major, minor and patch.
+pub type Version = [u64; 3];
 
 /// Alternatives, each of which is a list of conditions that all hold.
-#[derive(Debug)]
-pub(crate) struct Wanted(Vec<Vec<Condition>>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Constraint(Vec<Vec<Condition>>);
 
 /// The versions from `from` (inclusive) to `below` (exclusive), or all others.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Condition {
     from: Version,
     below: Version,
@@ -22,21 +21,23 @@ struct Condition {
 
 const LOWEST: Version = [0; 3];
 const ABOVE_ALL: Version = [u64::MAX; 3];
+/// Nobody writes longer ones.
+const MAX_BYTES: usize = 1000;
 
-impl Wanted {
-    pub fn fit(&self, line: &str) -> Fit {
-        let Some((_, given)) = numbers(line) else { return Fit::No };
-        let allows = |version| self.allows(version);
-        let [first, second] = [given.first().copied().unwrap_or(0), given.get(1).copied().unwrap_or(NEWEST_RELEASE)];
-        if allows([first, second, NEWEST_RELEASE]) {
-            return Fit::Newest;
+impl Constraint {
+    /// `None` where it is none, or of a kind that names no number, such as `dev-main`. An empty one allows everything.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Some(Self(vec![Vec::new()]));
         }
-        let seconds = given.get(1).map_or(0..MOST_RELEASES, |&second| second..second + 1);
-        let releases = seconds.flat_map(|second| (0..MOST_RELEASES).map(move |third| [first, second, third]));
-        if releases.into_iter().any(allows) { Fit::Some } else { Fit::No }
+        (text.len() < MAX_BYTES).then_some(())?;
+        text.replace("||", "|").split('|').map(|part| conditions(part.trim())).collect::<Option<Vec<_>>>().map(Self)
     }
 
-    fn allows(&self, version: Version) -> bool {
+    #[must_use]
+    pub fn allows(&self, version: Version) -> bool {
         self.0.iter().any(|all| all.iter().all(|one| one.allows(version)))
     }
 }
@@ -51,11 +52,11 @@ impl Condition {
     }
 }
 
-pub(crate) fn parse(text: &str) -> Option<Wanted> {
-    if text.is_empty() {
-        return Some(Wanted(vec![Vec::new()]));
-    }
-    text.replace("||", "|").split('|').map(|part| conditions(part.trim())).collect::<Option<Vec<_>>>().map(Wanted)
+/// A plain version such as `8.2`, `v9.11.0` or `2.0.1.0`; `None` for branches and for what is not yet stable.
+#[must_use]
+pub fn version(text: &str) -> Option<Version> {
+    let (is_wild, given) = numbers(text.trim())?;
+    (!is_wild && !given.is_empty() && !text.contains(['-', '@'])).then(|| filled(&given))
 }
 
 fn conditions(text: &str) -> Option<Vec<Condition>> {
@@ -66,7 +67,7 @@ fn conditions(text: &str) -> Option<Vec<Condition>> {
     }
     let mut all = Vec::new();
     let mut pending = String::new();
-    for word in text.split([',', ' ']).filter(|word| !word.is_empty()) {
+    for word in text.split([',', ' ', '\t']).filter(|word| !word.is_empty()) {
         // `>= 8.1` is one condition of two words.
         pending.push_str(word);
         if !pending.chars().all(|c| "<>=!~^".contains(c)) {
@@ -104,7 +105,7 @@ fn condition(text: &str) -> Option<Condition> {
 /// The numbers of a version, up to three, and whether a wildcard follows them. `*` alone has none.
 fn numbers(text: &str) -> Option<(bool, Vec<u64>)> {
     // Stability (`@stable`, `-dev`) says which releases count, and the images carry stable ones only.
-    let text = text.split(['@', '-']).next()?;
+    let text = text.split(['@', '-', '+']).next()?;
     let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
     let mut parts = text.split('.').peekable();
     let mut given = Vec::new();
@@ -194,7 +195,7 @@ mod tests {
     #[test]
     fn constraints_allow_what_composers_documentation_says() {
         for (constraint, allowed, denied) in VECTORS {
-            let wanted = parse(constraint).unwrap_or_else(|| panic!("{constraint:?} is not understood"));
+            let wanted = Constraint::parse(constraint).unwrap_or_else(|| panic!("{constraint:?} is not understood"));
             let allows = |version: &&str| wanted.allows(filled(&numbers(version).unwrap().1));
             assert!(allowed.iter().all(allows), "{constraint:?} allows each of {allowed:?}");
             assert!(!denied.iter().any(allows), "{constraint:?} allows none of {denied:?}");
@@ -204,7 +205,13 @@ mod tests {
     #[test]
     fn what_composer_would_not_read_is_no_constraint() {
         for text in ["banana", "dev-main", ">=", "^", "8..2", "8.2.", ">>8", "8.*.2", "8 ||", "||", "8.2; rm"] {
-            assert!(parse(text).is_none(), "{text:?}");
+            assert!(Constraint::parse(text).is_none(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_plain_version_is_told_from_branches_and_from_what_is_not_yet_stable() {
+        assert_eq!((version("v9.11.0"), version("8.2"), version("2.0.1.0")), (Some([9, 11, 0]), Some([8, 2, 0]), Some([2, 0, 1])));
+        assert_eq!((version("dev-main"), version("2.0.0-beta1"), version("8.*")), (None, None, None));
     }
 }
