@@ -20,6 +20,7 @@ mod steps;
 mod system_packages;
 mod version;
 mod version_files;
+mod withdrawn;
 mod workspaces;
 
 use slipway_buildpack_sdk::{Buildpack, Context, Detected, Detection, Fragment, Refusal, Source, export_buildpack};

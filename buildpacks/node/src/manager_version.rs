@@ -51,14 +51,16 @@ pub fn settle(
         Kind::Npm => {
             // What npm wrote before its fifth version, or nothing at all: `npm ci` takes neither.
             lockfile = lockfile.filter(|file| {
-                let usable = source.peek_start(file, 65_536).is_some_and(|start| start.contains("\"lockfileVersion\""));
-                if !usable {
-                    let message = format!(
-                        "`{file}` states no `lockfileVersion`, so the install cannot hold to it. Run `npm install` and commit the result."
-                    );
-                    diagnostics.push(warning("NODE_LOCKFILE_OLD_FORMAT", message, Some(file)));
-                }
-                usable
+                let start = source.peek_start(file, 65_536).unwrap_or_default();
+                let (code, problem) = if !start.contains("\"lockfileVersion\"") {
+                    ("NODE_LOCKFILE_OLD_FORMAT", "states no `lockfileVersion`, so the install cannot hold to it")
+                } else if locks_nothing(&start) && manifest.dependencies().chain(manifest.dev_dependencies()).next().is_some() {
+                    ("NODE_LOCKFILE_EMPTY", "locks no package at all, so it is left aside, and the next build may install other versions")
+                } else {
+                    return true;
+                };
+                diagnostics.push(warning(code, format!("`{file}` {problem}. Run `npm install` and commit the result."), Some(file)));
+                false
             });
             kind
         }
@@ -72,6 +74,13 @@ pub fn settle(
         return Err(too_old(manifest, kind, version));
     }
     Ok(Manager { kind, version, is_stated, lockfile })
+}
+
+/// Whether it is the lockfile of a project without dependencies, which npm writes in a few lines.
+fn locks_nothing(text: &str) -> bool {
+    let Ok(lock) = serde_json::from_str::<serde_json::Value>(text) else { return false };
+    let has = |key: &str| lock.get(key).and_then(|value| value.as_object()).is_some_and(|list| list.keys().any(|name| !name.is_empty()));
+    lock.is_object() && !has("packages") && !has("dependencies")
 }
 
 /// `engines.yarn` and its like, where the manager itself holds to it: npm and Bun do not.
@@ -214,6 +223,7 @@ const RUNS_ON: [(&str, &str, &str); 13] = [
 
 /// Refuses a manager that does not run on any Node that the application allows. One that nobody asked for gives way.
 pub fn fit_to_node(manifest: &Manifest, manager: &mut Manager, node: &Range, node_text: &str) -> Result<(), Refusal> {
+    scopes(manifest, manager)?;
     let name = manager.kind.name();
     // npm comes with Node and is not replaced for the sake of `engines`, but who asks for both cannot have them.
     let engine = manifest.engine(name).filter(|_| manager.kind == Kind::Npm).map(str::to_owned);
@@ -245,6 +255,16 @@ pub fn fit_to_node(manifest: &Manifest, manager: &mut Manager, node: &Range, nod
             format!("{name} {version} needs Node {needs}, but this application asks for Node {node_text}."),
         )
         .fix(format!("Ask for a newer Node, or for an older {name}.")))
+}
+
+/// npm knows the scopes of names, as in `@types/node`, since its second version. Who asks for an older one cannot have both.
+fn scopes(manifest: &Manifest, manager: &Manager) -> Result<(), Refusal> {
+    let Some(text) = manifest.engine("npm").filter(|_| manager.kind == Kind::Npm) else { return Ok(()) };
+    let is_older = Range::parse(text).is_some_and(|range| !range.is_empty() && range.is_before(2));
+    let scoped = manifest.dependencies().chain(manifest.dev_dependencies()).find(|(name, _)| name.starts_with('@'));
+    let Some((name, _)) = scoped.filter(|_| is_older) else { return Ok(()) };
+    let message = format!("`engines.npm` asks for npm `{text}`, which cannot install `{name}`: names with a scope came with npm 2.");
+    Err(manifest.refuse(&["engines", "npm"], "NODE_VERSIONS_CONTRADICT", message).fix("Ask for a newer npm, or remove `engines.npm`."))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
     manifest::{FILE, Manifest},
     package_manager::{Kind, Manager},
     serve::Serve,
-    static_site, system_packages, version, workspaces,
+    static_site, system_packages, version, withdrawn, workspaces,
 };
 
 const APP: &str = "/app";
@@ -29,6 +29,7 @@ pub fn plan(source: &Source, context: &Context, manifest: &Manifest) -> Result<F
     manager_version::fit_to_node(manifest, &mut manager, &node.range, &node.tool.constraint)?;
     let mut diagnostics = node.diagnostics;
     diagnostics.extend(notes);
+    withdrawn::check_pinned(manifest)?;
     let application = application::find(source, context, manifest, &manager);
     diagnostics.extend(application.diagnostics);
     let (serve, framework) = (application.serve.unwrap_or(Serve::Nothing), application.framework);

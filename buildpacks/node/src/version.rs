@@ -39,16 +39,20 @@ pub fn wanted(source: &Source, manifest: &Manifest) -> Result<Wanted, Refusal> {
             .refuse(&["engines", "iojs"], "NODE_IOJS", message)
             .fix("Remove `engines.iojs`, and name the wanted Node as `engines.node`."));
     }
-    let mut stated = stated(source, manifest).into_iter();
+    let mut stated = stated(source, manifest).into_iter().peekable();
+    let mut diagnostics: Vec<Diagnostic> = Vec::new();
+    while let Some(alias) = stated.next_if(Stated::is_alias) {
+        diagnostics.push(alias.of_one_machine());
+    }
     let Some(strongest) = stated.next() else {
-        return Ok(Wanted { tool: default(), range: Range::any(), diagnostics: Vec::new() });
+        return Ok(Wanted { tool: default(), range: Range::any(), diagnostics });
     };
     let (constraint, range) = normalize(&strongest.text, strongest.file == FILE).ok_or_else(|| invalid(&strongest))?;
     if range.is_empty() {
         let message = format!("No version of Node fulfils `{}` in {}.", strongest.text, strongest.origin);
         return Err(strongest.refuse("NODE_VERSION_UNSATISFIABLE", message).fix("Write a range that holds a version, such as `>=20 <23`."));
     }
-    let mut diagnostics: Vec<Diagnostic> = stated.filter_map(|weaker| compare(&strongest, &range, &weaker)).collect();
+    diagnostics.extend(stated.filter_map(|weaker| compare(&strongest, &range, &weaker)));
     if range.is_before(FIRST_SUPPORTED) {
         let message = format!("Node `{}` ({}) has reached its end of life and gets no security fixes.", strongest.text, strongest.origin);
         diagnostics.push(Diagnostic { line: strongest.line, ..warning("NODE_END_OF_LIFE", message, Some(strongest.file)) });
@@ -76,6 +80,22 @@ fn stated(source: &Source, manifest: &Manifest) -> Vec<Stated> {
 }
 
 impl Stated {
+    /// A word that may be anybody's own name for a version, as version managers let people define them.
+    fn is_alias(&self) -> bool {
+        let is_word = self.text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && self.text.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
+        self.file != FILE && is_word && !self.text.to_ascii_lowercase().starts_with("lts") && normalize(&self.text, false).is_none()
+    }
+
+    fn of_one_machine(&self) -> Diagnostic {
+        let message = format!(
+            "`{}` in {} is no version, but at most a name that one machine's version manager knows, so it is left aside. Write a version \
+             such as `22`.",
+            self.text, self.origin
+        );
+        warning("NODE_VERSION_ALIAS", message, Some(self.file))
+    }
+
     fn refuse(&self, code: &str, message: String) -> Refusal {
         Refusal { line: self.line, ..refuse(code, message).at(self.file) }
     }

@@ -145,7 +145,7 @@ fn since_its_fourth_version_yarn_installs_for_production_alone() {
 
 #[test]
 fn a_lockfile_out_of_step_with_its_manifest_is_refused() {
-    let missing = r#"{ "lockfileVersion": 3, "packages": { "": {} } }"#;
+    let missing = r#"{ "lockfileVersion": 3, "packages": { "": {}, "node_modules/debug": { "version": "4.4.1" } } }"#;
     assert_eq!(
         app("", &[("package-lock.json", missing)]).refusal(),
         "NODE_LOCKFILE_OUT_OF_STEP package-lock.json package.json asks for `koa` ^3.0.0, which is not in `package-lock.json`. Run `npm \
@@ -189,4 +189,30 @@ fn a_lockfile_that_cannot_be_read_is_refused() {
     let plan = app("", &[("package-lock.json", "{}")]).plan();
     assert_eq!(codes(&plan), ["NODE_LOCKFILE_OLD_FORMAT", "NODE_NO_LOCKFILE"]);
     assert_eq!(commands(&plan)[0], "npm install --no-audit --no-fund");
+}
+
+#[test]
+fn an_npm_from_before_scopes_is_refused_with_a_scoped_dependency() {
+    let app = |npm: &str, name: &str| {
+        let manifest =
+            format!(r#"{{ "engines": {{ "npm": "{npm}" }}, "scripts": {{ "start": "node a.js" }}, "dependencies": {{ "{name}": "1" }} }}"#);
+        App::new(&[("package.json", &manifest)])
+    };
+    let refusal = app("~1.4", "@types/node").refusal();
+    assert!(
+        refusal
+            .starts_with("NODE_VERSIONS_CONTRADICT package.json:1 `engines.npm` asks for npm `~1.4`, which cannot install `@types/node`")
+    );
+    app("~1.4", "koa").plan();
+    app(">=1.4", "@types/node").plan();
+}
+
+#[test]
+fn a_lockfile_that_locks_nothing_is_none() {
+    let empty = r#"{ "name": "a", "lockfileVersion": 3, "requires": true, "packages": { "": { "name": "a" } } }"#;
+    let plan = app("", &[("package-lock.json", empty)]).plan();
+    assert_eq!(codes(&plan), ["NODE_LOCKFILE_EMPTY", "NODE_NO_LOCKFILE"]);
+    assert!(commands(&plan)[0].starts_with("npm install"), "{:?}", commands(&plan));
+    let other = r#"{ "lockfileVersion": 3, "packages": { "node_modules/left-pad": { "version": "1.0.0" } } }"#;
+    assert!(app("", &[("package-lock.json", other)]).refusal().starts_with("NODE_LOCKFILE_OUT_OF_STEP"));
 }

@@ -47,6 +47,18 @@ fn the_stronger_of_two_versions_is_used_and_the_other_one_is_mentioned() {
 }
 
 #[test]
+fn a_name_that_only_one_machine_knows_is_left_aside_aloud() {
+    let plan = app(r#""name": "a""#, &[(".nvmrc", "my-default\n")]).plan();
+    assert_eq!((plan.tools[0].constraint.as_str(), plan.tools[0].is_default, &codes(&plan)[..]), ("22", true, &["NODE_VERSION_ALIAS"][..]));
+    let plan = app(r#""name": "a""#, &[(".nvmrc", "ours"), (".node-version", "20.1.0")]).plan();
+    assert_eq!((plan.tools[0].source.as_str(), &codes(&plan)[..]), (".node-version", &["NODE_VERSION_ALIAS"][..]));
+    for wrong in ["lts/nothing", "20.x.y.z", "v20..1"] {
+        let refusal = app(r#""name": "a""#, &[(".nvmrc", wrong)]).refusal();
+        assert!(refusal.starts_with("NODE_VERSION_INVALID .nvmrc"), "{refusal}");
+    }
+}
+
+#[test]
 fn a_version_at_its_end_of_life_is_mentioned() {
     assert_eq!(codes(&app(r#""engines": { "node": "16.x" }"#, &[]).plan()), ["NODE_END_OF_LIFE"]);
     assert!(codes(&app(r#""engines": { "node": ">=16" }"#, &[]).plan()).is_empty());

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use slipway_buildpack_sdk::{Refusal, parse_json};
 
 use super::{Difference, checkable};
-use crate::{manifest::Manifest, range::Range};
+use crate::{manifest::Manifest, range::Range, withdrawn};
 
 #[derive(Deserialize)]
 struct Lock {
@@ -31,6 +31,7 @@ pub fn differences(file: &str, text: &str, manifest: &Manifest) -> Result<Vec<Di
         (None, Some(dependencies)) => (dependencies, ""),
         (None, None) => (BTreeMap::new(), ""),
     };
+    withdrawn::check_locked(file, |name| locked.get(&format!("{prefix}{name}"))?.version.as_deref())?;
     let compare = |(name, wanted): (&str, &str)| {
         let entry = locked.get(&format!("{prefix}{name}"));
         let version = entry.and_then(|entry| entry.version.as_deref());
