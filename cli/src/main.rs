@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
 mod archive;
+mod broken_pipe;
 mod client;
 mod commands;
 mod credentials;
@@ -93,6 +94,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    broken_pipe::ends_quietly();
     let cli = Cli::parse();
     // One TLS provider for the whole process, before anything opens a connection. It can only be installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
