@@ -128,7 +128,14 @@ fn summary(plan: &Plan) -> String {
     let parts = [Some(plan.buildpack.as_str()), plan.detection.framework.as_deref(), plan.detection.package_manager.as_deref()];
     let mut parts: Vec<&str> = parts.into_iter().flatten().collect();
     parts.dedup();
-    parts.join(", ")
+    let mut summary = parts.join(", ");
+    for beside in &plan.beside {
+        let what = if beside.makes.is_empty() { "written with" } else { "assets by" };
+        let about = [Some(beside.buildpack.as_str()), beside.framework.as_deref(), beside.package_manager.as_deref()];
+        let about: Vec<&str> = about.into_iter().flatten().collect();
+        summary.push_str(&format!(", {what} {}", about.join(" ")));
+    }
+    summary
 }
 
 /// What was found, why, and what the buildpack has to say about it.

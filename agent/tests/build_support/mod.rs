@@ -192,7 +192,7 @@ pub fn plan(buildpack: &str, fragment: Fragment) -> Plan {
         provides: vec![],
         requires: vec![],
     };
-    Plan { buildpack: buildpack.into(), detection, fragment }
+    Plan { buildpack: buildpack.into(), detection, beside: vec![], fragment }
 }
 
 pub fn archive(files: &[(&str, &str)]) -> Vec<u8> {

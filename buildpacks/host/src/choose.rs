@@ -22,7 +22,7 @@ pub enum Choice {
     Chosen {
         buildpack: String,
         detection: Detection,
-        /// Those that also recognised the tree, and why they did.
+        /// Those that also recognised the tree, and why they did, the surest first.
         others: Vec<(String, Detection)>,
     },
     Refused(Refusal),
@@ -35,20 +35,28 @@ pub enum Choice {
 #[must_use]
 pub fn select(candidates: Vec<Candidate>, runtime: Option<&str>) -> Choice {
     let mut found: Vec<(String, Detection)> = Vec::new();
+    let mut passed_over: Vec<(String, Detection)> = Vec::new();
     let mut refused: Vec<Refusal> = Vec::new();
     let mut looked_for = Vec::new();
     for Candidate { buildpack, detected } in candidates {
-        if runtime.is_some_and(|runtime| runtime != buildpack) {
-            continue;
-        }
         match detected {
+            // Who is not asked for may still make assets.
+            Detected::Yes(detection) if runtime.is_some_and(|runtime| runtime != buildpack) => passed_over.push((buildpack, detection)),
+            _ if runtime.is_some_and(|runtime| runtime != buildpack) => {}
             Detected::Yes(detection) => found.push((buildpack, detection)),
             Detected::Refused(refusal) => refused.push(refusal),
             Detected::No(reasons) => looked_for.push(LookedFor { buildpack, reasons }),
         }
     }
     // By score, then by name, so that the order in which they were asked does not matter.
-    found.sort_by(|(a_id, a), (b_id, b)| b.score.cmp(&a.score).then_with(|| a_id.cmp(b_id)));
+    for list in [&mut found, &mut passed_over] {
+        list.sort_by(|(a_id, a), (b_id, b)| b.score.cmp(&a.score).then_with(|| a_id.cmp(b_id)));
+    }
+    let chosen = |mut found: Vec<(String, Detection)>| {
+        let (buildpack, detection) = found.remove(0);
+        found.extend(passed_over);
+        Choice::Chosen { buildpack, detection, others: found }
+    };
     match &found[..] {
         [(_, best), rest @ ..] if best.score >= STATED_BUILD && rest.iter().all(|(_, other)| other.score < STATED_BUILD) => chosen(found),
         [(_, best), ..] if best.score < WHOLE_APPLICATION && !refused.is_empty() => Choice::Refused(refused.swap_remove(0)),
@@ -59,11 +67,6 @@ pub fn select(candidates: Vec<Candidate>, runtime: Option<&str>) -> Choice {
         [] if !refused.is_empty() => Choice::Refused(refused.swap_remove(0)),
         [] => Choice::NoMatch(looked_for),
     }
-}
-
-fn chosen(mut found: Vec<(String, Detection)>) -> Choice {
-    let (buildpack, detection) = found.remove(0);
-    Choice::Chosen { buildpack, detection, others: found }
 }
 
 fn ambiguous((first_id, first): &(String, Detection), (second_id, second): &(String, Detection)) -> Refusal {
@@ -122,6 +125,12 @@ mod tests {
         let all = || vec![yes("node", 95), yes("dockerfile", 100), yes("php", 90)];
         assert_eq!(winner(select(all(), Some("php"))), "php");
         assert_eq!(winner(select(all(), None)), "dockerfile");
+    }
+
+    #[test]
+    fn who_is_not_the_named_runtime_may_still_make_assets() {
+        let Choice::Chosen { others, .. } = select(vec![yes("node", 45), refusal("python"), yes("php", 90)], Some("php")) else { panic!() };
+        assert_eq!(others.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["node"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use slipway_buildpack_wit::{Asset, Base, Detection, Fragment, Input, Layer, Step};
 
-use crate::check::needs;
+use crate::{check::needs, startable::says_so};
 
 /// Where every shipped buildpack keeps the application, in its steps and in its image.
 const APP: &str = "/app";
@@ -27,22 +27,34 @@ fn holds(provided: &str, wanted: &str) -> bool {
     provided == "." || wanted == provided || wanted.strip_prefix(provided).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Adds the steps that make the assets, with their tools and caches, and a layer for each asset. Ids get the contributor's as
-/// a prefix. What the chosen buildpack provides is laid into those steps that see the whole source.
+/// Adds the steps that make the assets, with their tools and caches. Ids get the contributor's as a prefix. What the chosen
+/// buildpack provides is laid into those steps that see the whole source. Where it provides nothing, the assets are there when
+/// its own steps build the application, as for collecting static files; else they are laid over it in the image.
 pub fn compose(fragment: &mut Fragment, detection: &Detection, contribution: Contribution) {
     let Contribution { buildpack, detection: other, fragment: contributed } = contribution;
     let Some(image) = &mut fragment.image else { return };
     let Some(made_in) = contributed.image.as_ref().and_then(|image| code_step(&image.layers)) else { return };
-    let provided: Option<Input> = code_step(&image.layers).filter(|_| !detection.provides.is_empty()).map(|origin| Input {
-        origin: origin.to_owned(),
-        include: detection.provides.iter().map(|name| format!("{APP}/{name}")).collect(),
+    let own = code_step(&image.layers).map(str::to_owned);
+    let provided: Option<Input> = own.clone().filter(|_| !detection.provides.is_empty()).map(|origin| Input {
+        origin,
+        include: detection.provides.iter().map(|name| in_app(name)).collect(),
         exclude: vec![],
         dest: APP.into(),
     });
     let prefixed = |id: &str| format!("{buildpack}-{id}");
+    let mut builder = fragment.steps.iter_mut().find(|step| provided.is_none() && Some(&step.id) == own.as_ref() && sees_source(step));
     for asset in made_by(&other, &detection.requires) {
-        let path = format!("{APP}/{}", asset.name);
-        image.layers.push(Layer { origin: prefixed(made_in), path: path.clone(), dest: path, include: vec![], exclude: vec![] });
+        let path = in_app(&asset.name);
+        match &mut builder {
+            Some(step) => {
+                let dest = path.rsplit_once('/').map_or("", |(above, _)| above);
+                let dest = if dest.is_empty() { "/" } else { dest }.to_owned();
+                step.inputs.push(Input { origin: prefixed(made_in), include: vec![path], exclude: vec![], dest });
+            }
+            None => {
+                image.layers.push(Layer { origin: prefixed(made_in), path: path.clone(), dest: path, include: vec![], exclude: vec![] })
+            }
+        }
     }
     let wanted = with_what_it_needs(&contributed.steps, made_in);
     for step in contributed.steps.iter().filter(|step| wanted.contains(&step.id.as_str())) {
@@ -56,12 +68,22 @@ pub fn compose(fragment: &mut Fragment, detection: &Detection, contribution: Con
     let new_tools = contributed.tools.into_iter().filter(|tool| fragment.tools.iter().all(|known| known.name != tool.name));
     fragment.tools.extend(new_tools.collect::<Vec<_>>());
     // How the contributor would be started is of no concern to anyone.
-    fragment.diagnostics.extend(contributed.diagnostics.into_iter().filter(|diagnostic| !diagnostic.code.ends_with("_NO_START")));
+    fragment.diagnostics.extend(contributed.diagnostics.into_iter().filter(|diagnostic| !says_so(diagnostic)));
 }
 
-/// The step from which an image takes the application.
+/// Where a directory below the application's root is, in steps and in the image.
+fn in_app(name: &str) -> String {
+    if name == "." { APP.into() } else { format!("{APP}/{name}") }
+}
+
+/// The step from which an image takes the application; `None` where it takes the source as it is.
 fn code_step(layers: &[Layer]) -> Option<&str> {
-    layers.iter().rev().map(|layer| layer.origin.as_str()).find(|origin| *origin != "source")
+    let layer = layers.iter().rev().find(|layer| layer.dest == APP)?;
+    Some(layer.origin.as_str()).filter(|origin| *origin != "source")
+}
+
+fn sees_source(step: &Step) -> bool {
+    step.inputs.iter().any(|input| input.origin == "source" && input.include.is_empty())
 }
 
 fn with_what_it_needs<'a>(steps: &'a [Step], id: &'a str) -> Vec<&'a str> {
@@ -84,7 +106,7 @@ fn renamed(mut step: Step, prefixed: &impl Fn(&str) -> String, provided: Option<
     if let Base::Step(id) = &mut step.base {
         *id = prefixed(id);
     }
-    let sees_all = step.inputs.iter().any(|input| input.origin == "source" && input.include.is_empty());
+    let sees_all = sees_source(&step);
     for input in step.inputs.iter_mut().filter(|input| input.origin != "source") {
         input.origin = prefixed(&input.origin);
     }
@@ -191,6 +213,30 @@ mod tests {
         assert_eq!(seen(4), ["source", "build"]);
         assert_eq!(plan.steps[4].inputs[1].include, ["/app/vendor"]);
         assert_eq!(seen(3), ["source"], "an install sees the manifests alone");
+    }
+
+    #[test]
+    fn assets_are_there_when_a_buildpack_that_provides_nothing_builds_the_application() {
+        let mut winner = fragment("python");
+        let contribution = Contribution { buildpack: "node".into(), detection: detection(&["."], &[]), fragment: fragment("node") };
+        compose(&mut winner, &detection(&[], &[".", "web/dist"]), contribution);
+        check_plan(&winner).unwrap();
+        let inputs: Vec<_> = winner.steps[1].inputs.iter().map(|input| (input.origin.as_str(), input.dest.as_str())).collect();
+        assert_eq!(inputs, [("source", "/app"), ("node-build", "/"), ("node-build", "/app/web")]);
+        assert_eq!(winner.steps[1].inputs[1].include, ["/app"]);
+        assert_eq!(winner.image.unwrap().layers.len(), 1);
+    }
+
+    #[test]
+    fn assets_are_laid_over_a_source_that_is_taken_as_it_is() {
+        let mut winner = fragment("python");
+        winner.image.as_mut().unwrap().layers[0] =
+            Layer { origin: "source".into(), path: ".".into(), dest: APP.into(), include: vec![], exclude: vec![] };
+        let contribution = Contribution { buildpack: "node".into(), detection: detection(&["."], &[]), fragment: fragment("node") };
+        compose(&mut winner, &detection(&[], &["."]), contribution);
+        check_plan(&winner).unwrap();
+        let layers: Vec<_> = winner.image.iter().flat_map(|image| &image.layers).map(|l| (l.origin.as_str(), l.dest.as_str())).collect();
+        assert_eq!(layers, [("source", "/app"), ("node-build", "/app")]);
     }
 
     #[test]

@@ -26,6 +26,6 @@ pub use choose::{Candidate, Choice, LookedFor, select};
 pub use error::HostError;
 pub use host::{Ambient, Buildpack, Host, Limits};
 pub use planning::{PlanFailure, PlanRequest, plan_directory, real_directory};
-pub use report::{ResolvedTools, report, report_failure, report_with_tools};
+pub use report::{ResolvedTools, report, report_failure, report_unresolved, report_with_tools};
 pub use slipway_buildpack_wit as contract;
 pub use startable::nothing_to_start;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use futures::future::try_join_all;
 use slipway_buildpack_wit::{
-    Asset, Command, Context, Detected, Detection, Fragment, Plan, Process, ProcessKind, Refusal, procfile, shell_line,
+    Asset, Beside, Command, Context, Detected, Detection, Diagnostic, Fragment, Level, Plan, Process, ProcessKind, Refusal, procfile,
+    shell_line,
 };
 
 use crate::{
@@ -56,11 +57,10 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
         return Err(PlanFailure::Refused(no_such_root(&request.context.app_root)));
     }
     let runtime = request.runtime.as_deref().map(|name| named(buildpacks, name));
-    let asked: Vec<_> = buildpacks.iter().filter(|buildpack| runtime.is_none_or(|id| id == buildpack.id())).collect();
-    if let (Some(runtime), true) = (runtime, asked.is_empty()) {
+    if let Some(runtime) = runtime.filter(|id| buildpacks.iter().all(|buildpack| buildpack.id() != *id)) {
         return Err(PlanFailure::Refused(unknown_runtime(runtime, buildpacks)));
     }
-    let candidates = try_join_all(asked.into_iter().map(async |buildpack| {
+    let candidates = try_join_all(buildpacks.iter().map(async |buildpack| {
         let detected = buildpack.detect(tree, &request.context).await.map_err(|error| blame(buildpack, error))?;
         Ok(Candidate { buildpack: buildpack.id().to_owned(), detected: same_root(detected, &request.context) })
     }))
@@ -74,14 +74,18 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
         Choice::NoMatch(looked_for) => return Err(PlanFailure::NoMatch { looked_for }),
     };
     let buildpack = of_id(buildpacks, &chosen);
-    let (contributions, left) = contributions(buildpacks, tree, &request.context, &detection, others).await?;
+    let known_best = others.first().map(|(id, other)| beside(id, other, Vec::new()));
+    let Contributions { made, left, told } = contributions(buildpacks, tree, &request.context, &detection, others).await?;
     // What nobody else makes is for the buildpack to make, or to do without.
-    let asked = Detection { requires: left, ..detection.clone() };
+    let asked = Detection { requires: left, provides: Vec::new(), ..detection.clone() };
     let answer = buildpack.plan(tree, &request.context, &asked).await.map_err(|error| blame(buildpack, error))?;
     let mut fragment = answer.map_err(PlanFailure::Refused)?;
-    for contribution in contributions {
+    let mut others: Vec<Beside> = fragment.dockerfile.as_ref().and(known_best).into_iter().collect();
+    for contribution in made {
+        others.push(beside(&contribution.buildpack, &contribution.detection, contribution.detection.provides.clone()));
         compose(&mut fragment, &detection, contribution);
     }
+    fragment.diagnostics.extend(told);
     if let Some(text) = read_procfile(&tree.join(&request.context.app_root).join("Procfile")) {
         merge_procfile(&mut fragment, &text, request.context.start_command.is_some());
     }
@@ -92,7 +96,16 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
         }
     }
     check_plan(&fragment).map_err(|violations| PlanFailure::InvalidPlan { buildpack: chosen.clone(), violations })?;
-    Ok(Plan { buildpack: chosen, detection, fragment })
+    Ok(Plan { buildpack: chosen, detection, beside: others, fragment })
+}
+
+fn beside(buildpack: &str, detection: &Detection, makes: Vec<String>) -> Beside {
+    Beside {
+        buildpack: buildpack.to_owned(),
+        framework: detection.framework.clone(),
+        package_manager: detection.package_manager.clone(),
+        makes,
+    }
 }
 
 /// The id by which a buildpack is known here. That for Dockerfiles has two names: its own, and that of the runtime that carries it.
@@ -126,17 +139,25 @@ fn no_such_root(root: &str) -> Refusal {
     }
 }
 
-/// The plans of those that make assets which the chosen buildpack requires, the surest first, and the assets that are left. A
-/// buildpack that refuses makes nothing.
+/// What others than the chosen buildpack make for it.
+struct Contributions {
+    made: Vec<Contribution>,
+    /// Assets that nobody makes.
+    left: Vec<Asset>,
+    told: Vec<Diagnostic>,
+}
+
+/// The plans of those that make assets which the chosen buildpack requires, the surest first. A buildpack that refuses makes
+/// nothing, and its words are passed on.
 async fn contributions(
     buildpacks: &[Buildpack],
     tree: &Path,
     context: &Context,
     detection: &Detection,
     others: Vec<(String, Detection)>,
-) -> Result<(Vec<Contribution>, Vec<Asset>), PlanFailure> {
+) -> Result<Contributions, PlanFailure> {
     let mut left = detection.requires.clone();
-    let mut contributions = Vec::new();
+    let (mut contributions, mut told) = (Vec::new(), Vec::new());
     for (id, mut other) in others {
         let made: Vec<Asset> = made_by(&other, &left).cloned().collect();
         if made.is_empty() {
@@ -145,17 +166,27 @@ async fn contributions(
         // The commands in the settings are for the application, not for its assets.
         let context = Context { build_command: None, start_command: None, ..context.clone() };
         let buildpack = of_id(buildpacks, &id);
+        other.provides = made.iter().map(|asset| asset.name.clone()).collect();
         match buildpack.plan(tree, &context, &other).await.map_err(|error| blame(buildpack, error))? {
             Ok(fragment) if fragment.image.is_some() => {
                 left.retain(|asset| !made.contains(asset));
-                other.provides = made.into_iter().map(|asset| asset.name).collect();
                 contributions.push(Contribution { buildpack: id, detection: other, fragment });
             }
             Ok(_) => {}
-            Err(refusal) => tracing::debug!(buildpack = id, code = refusal.code, "makes no assets"),
+            Err(refusal) => told.push(without_assets(refusal)),
         }
     }
-    Ok((contributions, left))
+    Ok(Contributions { made: contributions, left, told })
+}
+
+fn without_assets(refusal: Refusal) -> Diagnostic {
+    Diagnostic {
+        level: Level::Warning,
+        message: format!("The application goes without what its build script makes. {} {}", refusal.message, refusal.fix),
+        code: refusal.code,
+        file: refusal.file,
+        line: refusal.line,
+    }
 }
 
 fn of_id<'a>(buildpacks: &'a [Buildpack], id: &str) -> &'a Buildpack {

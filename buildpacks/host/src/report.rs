@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use slipway_buildpack_wit::{Command, Lock, Plan};
+use slipway_buildpack_wit::{Command, Lock, Plan, Refusal};
 
 use crate::PlanFailure;
 
@@ -46,13 +46,23 @@ pub fn report_with_tools(plan: &Plan, resolved: &ResolvedTools) -> Value {
         "id": plan.id(),
         "summary": {
             "language": language(plan),
-            "packageManager": plan.detection.package_manager,
-            "framework": plan.detection.framework,
+            "packageManager": package_manager(plan),
+            "packageManagers": package_managers(plan),
+            "framework": framework(plan),
             "tools": tools,
             "serve": serve(plan),
         },
         "plan": plan,
     })
+}
+
+/// The same for a plan whose tools do not exist as it wants them: what is known of the application, and the refusal.
+#[must_use]
+pub fn report_unresolved(plan: &Plan, refusal: &Refusal) -> Value {
+    let mut report = report(plan);
+    report["outcome"] = json!("refusal");
+    report["refusal"] = json!(refusal);
+    report
 }
 
 /// The same for a plan that could not be made.
@@ -76,6 +86,31 @@ fn language(plan: &Plan) -> &str {
         (None, Some("static")) => "static",
         (None, _) => &plan.buildpack,
     }
+}
+
+/// Of those who install, in the application's language first.
+fn package_managers(plan: &Plan) -> Vec<&str> {
+    let beside = plan.beside.iter().map(|beside| beside.package_manager.as_deref());
+    let mut names: Vec<&str> = Vec::new();
+    for name in std::iter::once(plan.detection.package_manager.as_deref()).chain(beside).flatten() {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The one that somebody chose. Composer is named where it is alone: PHP knows no other, so that an application which also has
+/// npm, Yarn, pnpm or Bun is told apart by that.
+fn package_manager(plan: &Plan) -> Option<&str> {
+    let names = package_managers(plan);
+    names.iter().copied().find(|name| *name != "composer").or_else(|| names.first().copied())
+}
+
+/// Of the application; beside a Dockerfile, what the source is written with.
+fn framework(plan: &Plan) -> Option<&str> {
+    let beside = || plan.fragment.dockerfile.as_ref().and_then(|_| plan.beside.first()?.framework.as_deref());
+    plan.detection.framework.as_deref().or_else(beside)
 }
 
 fn serve(plan: &Plan) -> Option<Value> {

@@ -1,9 +1,14 @@
 //! A plan that can be built but not deployed: it says how to make the image, and nothing in the source says what to run.
 
-use slipway_buildpack_wit::{Level, Plan, ProcessKind, Refusal};
+use slipway_buildpack_wit::{Diagnostic, Level, Plan, ProcessKind, Refusal};
 
 /// How the ids of diagnostics that say so end, such as `NODE_NO_START`.
 const SAY_SO: [&str; 2] = ["NO_START", "WORKSPACE_ROOT"];
+
+/// Whether a diagnostic is about nothing being there to start.
+pub fn says_so(diagnostic: &Diagnostic) -> bool {
+    SAY_SO.iter().any(|ending| diagnostic.code.ends_with(ending))
+}
 
 /// Why the plan cannot be deployed, when nothing of it would go on running.
 #[must_use]
@@ -12,11 +17,7 @@ pub fn nothing_to_start(plan: &Plan) -> Option<Refusal> {
     if runs {
         return None;
     }
-    let told = plan
-        .fragment
-        .diagnostics
-        .iter()
-        .find(|diagnostic| diagnostic.level == Level::Warning && SAY_SO.iter().any(|ending| diagnostic.code.ends_with(ending)));
+    let told = plan.fragment.diagnostics.iter().find(|diagnostic| diagnostic.level == Level::Warning && says_so(diagnostic));
     Some(Refusal {
         code: told.map_or("NO_START", |diagnostic| &diagnostic.code).to_owned(),
         message: told.map_or("Nothing in the source says how the application is started.", |diagnostic| &diagnostic.message).to_owned(),
@@ -28,7 +29,7 @@ pub fn nothing_to_start(plan: &Plan) -> Option<Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use slipway_buildpack_wit::{Command, Detection, Diagnostic, Fragment, Process};
+    use slipway_buildpack_wit::{Command, Detection, Fragment, Process};
 
     use super::*;
 
@@ -51,6 +52,7 @@ mod tests {
                 provides: vec![],
                 requires: vec![],
             },
+            beside: vec![],
             fragment: Fragment { processes: kinds.iter().map(process).collect(), diagnostics, ..Fragment::default() },
         }
     }

@@ -3,10 +3,11 @@
 use slipway_buildpack_sdk::{Context, Detected, Source, WHOLE_APPLICATION, detection, reason};
 
 use crate::{
-    application, manager_choice,
-    manifest::{self, FILE},
+    application, assets, manager_choice,
+    manifest::{self, FILE, Manifest},
     package_manager::Manager,
     serve::{self, Serve},
+    start_script::last_command,
 };
 
 const WHOLE: u8 = WHOLE_APPLICATION + 10;
@@ -20,10 +21,15 @@ const BARE_SITE: u8 = 10;
 
 /// Manifests of other languages: beside one of them a package.json without a server of its own only makes assets. These are of
 /// languages that other buildpacks here know ...
-const OTHER_LANGUAGES: [&str; 10] = [
+const OTHER_LANGUAGES: [&str; 15] = [
     "composer.json",
     "artisan",
     "index.php",
+    "public/index.php",
+    "web/index.php",
+    "wp-config.php",
+    "wsgi.py",
+    "asgi.py",
     "requirements.txt",
     "pyproject.toml",
     "Pipfile",
@@ -72,7 +78,7 @@ pub fn detect(source: &Source, context: &Context) -> Detected {
         (Some(Serve::Process { line, why: "Procfile", .. }), None) if runs_another(line) => {
             return Detected::No(vec![reason("Procfile", "its `web` runs another language")]);
         }
-        (Some(Serve::Process { line, why, .. }), Some(other)) if *why == "main" || !runs_node(line) => {
+        (Some(Serve::Process { line, why, .. }), Some(other)) if *why == "main" || !is_server(&manifest, line) => {
             answer.score(ASSETS_ONLY).because(other, "may be the application's own manifest")
         }
         (Some(Serve::Process { why, .. }), _) => answer.score(WHOLE).because_key(FILE, why, "starts it"),
@@ -82,7 +88,12 @@ pub fn detect(source: &Source, context: &Context) -> Detected {
         (None, Some(_)) => answer.score(ASSETS_ONLY - 10),
         (None, None) => answer.score(UNCLEAR),
     };
+    let makes_assets = other.is_some() && assets::script(&manifest).is_some();
     match (Detected::from(answer), unknown) {
+        (Detected::Yes(mut detection), None) if detection.score <= ASSETS_ONLY && makes_assets => {
+            detection.provides.push(".".into());
+            Detected::Yes(detection)
+        }
         (Detected::Yes(detection), Some(unknown)) if detection.score <= ASSETS_ONLY => {
             Detected::No(vec![reason(unknown, "the application's own manifest, beside which package.json only makes assets")])
         }
@@ -110,6 +121,11 @@ fn detect_bare(source: &Source, context: &Context) -> Detected {
         }
         _ => Detected::No(vec![reason(FILE, "there is no package.json"), reason("index.html", "and no page")]),
     }
+}
+
+/// Whether a `start` script ends in a program of Node's that goes on running, and not in one that builds while somebody edits.
+fn is_server(manifest: &Manifest, line: &str) -> bool {
+    runs_node(&last_command(manifest, line, 4))
 }
 
 /// Whether a command is one of a language that no buildpack here knows.

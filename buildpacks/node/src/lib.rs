@@ -4,6 +4,7 @@
 //! its dependencies are installed, [`version`] which Node it wants, and [`steps`] writes it all down.
 
 mod application;
+mod assets;
 mod detect;
 mod framework;
 mod glob;
@@ -33,14 +34,21 @@ impl Buildpack for Node {
         detect::detect(source, context)
     }
 
-    fn plan(&self, source: &Source, context: &Context, _detection: &Detection) -> Result<Fragment, Refusal> {
+    fn plan(&self, source: &Source, context: &Context, detection: &Detection) -> Result<Fragment, Refusal> {
         match manifest::load(source)? {
-            Some(manifest) => steps::plan(source, context, &manifest),
-            None => match serve::find_bare(source, context) {
-                Some(serve::Serve::Process { .. }) => steps::plan(source, context, &manifest::Manifest::default()),
-                _ => static_site::plan_bare(source, context),
+            Some(manifest) => match assets::script(&manifest).filter(|_| !detection.provides.is_empty()) {
+                Some(script) => assets::plan(source, &manifest, script),
+                None => steps::plan(source, context, &manifest),
             },
+            None => plan_bare(source, context),
         }
+    }
+}
+
+fn plan_bare(source: &Source, context: &Context) -> Result<Fragment, Refusal> {
+    match serve::find_bare(source, context) {
+        Some(serve::Serve::Process { .. }) => steps::plan(source, context, &manifest::Manifest::default()),
+        _ => static_site::plan_bare(source, context),
     }
 }
 

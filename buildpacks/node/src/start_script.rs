@@ -66,7 +66,7 @@ pub fn is_development_server(manifest: &Manifest, script: &str) -> bool {
 }
 
 /// The command that stays running: the last one, behind `npx`, `cross-env` and the like. `npm run dev` is the script `dev`.
-fn last_command(manifest: &Manifest, script: &str, depth: usize) -> String {
+pub fn last_command(manifest: &Manifest, script: &str, depth: usize) -> String {
     let last = script.split("&&").last().unwrap_or_default().trim();
     let Some(first) = first_word(last) else { return String::new() };
     let mut words: Vec<&str> = last.split_whitespace().skip_while(|word| *word != first).collect();

@@ -15,8 +15,8 @@ use crate::{
     static_site, system_packages, version, withdrawn, workspaces,
 };
 
-const APP: &str = "/app";
-const USER: &str = "1000:1000";
+pub const APP: &str = "/app";
+pub const USER: &str = "1000:1000";
 /// The cache that every package manager is itself installed with.
 const NPM_CACHE: (&str, &str) = ("npm", "/root/.npm");
 
@@ -33,17 +33,8 @@ pub fn plan(source: &Source, context: &Context, manifest: &Manifest) -> Result<F
     let application = application::find(source, context, manifest, &manager);
     diagnostics.extend(application.diagnostics);
     let (serve, framework) = (application.serve.unwrap_or(Serve::Nothing), application.framework);
-    let (cache_id, cache_path) = manager.kind.cache();
 
-    let mut planner = Planner {
-        source,
-        manifest,
-        packages: system_packages::of(manifest),
-        cache_id,
-        manager,
-        diagnostics: Vec::new(),
-        steps: Vec::new(),
-    };
+    let mut planner = Planner::new(source, manifest, manager);
     let installed = planner.install();
     let build = build_commands(context, manifest, &planner.manager, framework.as_ref(), &serve, application.build);
     let built = planner.build(installed.as_deref(), build);
@@ -84,29 +75,41 @@ pub fn plan(source: &Source, context: &Context, manifest: &Manifest) -> Result<F
         }
     }
     diagnostics.append(&mut planner.diagnostics);
-    fragment.steps = planner.steps;
-    let shared = matches!(planner.manager.kind, Kind::Npm | Kind::Pnpm);
-    fragment.caches = [(cache_id, cache_path, shared), (NPM_CACHE.0, NPM_CACHE.1, true)]
-        .into_iter()
-        .filter(|(id, ..)| fragment.steps.iter().any(|step| step.caches.iter().any(|used| used == id)))
-        .map(|(id, path, shared)| Cache { id: id.into(), path: path.into(), shared })
-        .collect();
-    fragment.caches.dedup();
     fragment.diagnostics = diagnostics;
+    planner.finish(&mut fragment);
     Ok(fragment)
 }
 
-struct Planner<'a> {
+pub struct Planner<'a> {
     source: &'a Source,
     manifest: &'a Manifest,
     packages: system_packages::SystemPackages,
     manager: Manager,
     cache_id: &'static str,
-    diagnostics: Vec<Diagnostic>,
-    steps: Vec<Step>,
+    pub diagnostics: Vec<Diagnostic>,
+    pub steps: Vec<Step>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    pub fn new(source: &'a Source, manifest: &'a Manifest, manager: Manager) -> Self {
+        let packages = system_packages::of(manifest);
+        let (cache_id, _) = manager.kind.cache();
+        Self { source, manifest, packages, manager, cache_id, diagnostics: Vec::new(), steps: Vec::new() }
+    }
+
+    /// The steps, and the caches that they use.
+    pub fn finish(self, fragment: &mut Fragment) {
+        fragment.steps = self.steps;
+        let (id, path) = self.manager.kind.cache();
+        let shared = matches!(self.manager.kind, Kind::Npm | Kind::Pnpm);
+        fragment.caches = [(id, path, shared), (NPM_CACHE.0, NPM_CACHE.1, true)]
+            .into_iter()
+            .filter(|(id, ..)| fragment.steps.iter().any(|step| step.caches.iter().any(|used| used == id)))
+            .map(|(id, path, shared)| Cache { id: id.into(), path: path.into(), shared })
+            .collect();
+        fragment.caches.dedup();
+    }
+
     fn step(&self, id: &str, base: Base, inputs: Vec<Input>, run: Vec<Run>) -> Step {
         Step {
             id: id.into(),
@@ -150,7 +153,7 @@ impl Planner<'_> {
     }
 
     /// Everything that the application depends on, for building it; `None` when it depends on nothing.
-    fn install(&mut self) -> Option<String> {
+    pub fn install(&mut self) -> Option<String> {
         let empty = self.manifest.dependencies().next().is_none()
             && self.manifest.dev_dependencies().next().is_none()
             && !workspaces::has_workspaces(self.source, self.manifest);
@@ -177,7 +180,7 @@ impl Planner<'_> {
         Some("install".into())
     }
 
-    fn build(&mut self, installed: Option<&str>, commands: Vec<Command>) -> Option<String> {
+    pub fn build(&mut self, installed: Option<&str>, commands: Vec<Command>) -> Option<String> {
         if commands.is_empty() {
             return None;
         }

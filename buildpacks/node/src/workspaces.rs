@@ -51,6 +51,9 @@ pub fn install_inputs(source: &Source, manifest: &Manifest) -> (Vec<String>, Vec
         let path = path.trim_start_matches("./").trim_end_matches('/');
         if source.is_dir(path) || source.is_file(path) {
             include.push(path.to_owned());
+        } else if path.starts_with("vendor/") {
+            // Composer brings it, and it is there where all of the source is.
+            return (Vec::new(), Vec::new());
         }
     }
     include.sort();

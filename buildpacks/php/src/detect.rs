@@ -2,7 +2,7 @@
 
 use slipway_buildpack_sdk::{Context, Detected, Source, WHOLE_APPLICATION, detection, has_other_processes, reason, stated_start};
 
-use crate::{assets, composer, launcher, site};
+use crate::{composer, launcher, site};
 
 const WHOLE: u8 = WHOLE_APPLICATION + 10;
 const UNCLEAR: u8 = 60;
@@ -30,7 +30,7 @@ pub fn detect(source: &Source, context: &Context) -> Detected {
         .package_manager(composer.as_ref().map(|_| "composer"))
         .score(if starts { WHOLE } else { UNCLEAR })
         .because(evidence, "a PHP application");
-    if let Some(site) = site.filter(|site| site.root != "." && assets::are_built(source)) {
+    if let Some(site) = site.filter(|_| source.is_file("package.json")) {
         answer = answer.requires_if_made(site.root);
     }
     if composer.is_some_and(|composer| composer.has_work()) {

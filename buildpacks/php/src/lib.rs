@@ -1,10 +1,9 @@
 //! The buildpack for PHP applications: Composer, and Apache without root on `$PORT`.
 //!
 //! [`composer`] reads the manifest, [`site`] finds the document root and the framework, [`apache`] writes the server's
-//! configuration, [`assets`] plans what a `package.json` beside it builds, and [`steps`] writes it all down.
+//! configuration, and [`steps`] writes it all down. What a `package.json` beside it builds, another buildpack makes.
 
 mod apache;
-mod assets;
 mod composer;
 mod detect;
 mod extensions;
@@ -25,8 +24,8 @@ impl Buildpack for Php {
         detect::detect(source, context)
     }
 
-    fn plan(&self, source: &Source, context: &Context, detection: &Detection) -> Result<Fragment, Refusal> {
-        steps::plan(source, context, composer::load(source)?.as_ref(), !detection.requires.is_empty())
+    fn plan(&self, source: &Source, context: &Context, _detection: &Detection) -> Result<Fragment, Refusal> {
+        steps::plan(source, context, composer::load(source)?.as_ref())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The plan: extensions, Composer's packages, assets, and the image.
+//! The plan: extensions, Composer's packages, and the image.
 
 use slipway_buildpack_sdk::{
     Base, Cache, Command, Context, Diagnostic, File, Fragment, Health, HealthBasis, Image, Input, Layer, Port, Probe, Process, ProcessKind,
@@ -6,7 +6,7 @@ use slipway_buildpack_sdk::{
 };
 
 use crate::{
-    apache, assets,
+    apache,
     composer::{self, Composer},
     extensions, laravel,
     launcher::{self, Launcher},
@@ -19,8 +19,7 @@ const APP: &str = "/app";
 const USER: &str = "1000:1000";
 const CACHE: &str = "composer";
 
-/// `makes_assets`: whether no other buildpack builds what a `package.json` beside the application says.
-pub fn plan(source: &Source, context: &Context, composer: Option<&Composer>, makes_assets: bool) -> Result<Fragment, Refusal> {
+pub fn plan(source: &Source, context: &Context, composer: Option<&Composer>) -> Result<Fragment, Refusal> {
     let framework = site::framework(source, composer);
     let packaged = composer.filter(|composer| composer.has_work());
     let lock = if composer.is_some() { lock::load(source)? } else { None };
@@ -49,7 +48,6 @@ pub fn plan(source: &Source, context: &Context, composer: Option<&Composer>, mak
         install(&mut fragment, source, composer, &php, framework, &mut diagnostics);
         code = Some("build");
     }
-    let assets = if makes_assets { assets::plan(source, packaged.map(|_| "install")) } else { None };
     let launcher = launcher::find(source);
     let site = site::find(source, composer, framework, launcher.as_ref());
     if let Some(command) = context.build_command.as_deref().map(str::trim).filter(|command| !command.is_empty()) {
@@ -57,18 +55,11 @@ pub fn plan(source: &Source, context: &Context, composer: Option<&Composer>, mak
         code = Some("custom");
     }
 
-    let mut layers = vec![match code {
+    let layers = vec![match code {
         Some(step) => Layer { origin: step.into(), path: APP.into(), dest: APP.into(), include: vec![], exclude: vec![] },
         // Without Composer, a `vendor` in the source is the only one there will be.
         None => Layer { origin: "source".into(), path: ".".into(), dest: APP.into(), include: vec![], exclude: not_source(false) },
     }];
-    if let (Some(assets), Some(root)) = (assets, site.as_ref().map(|site| site.root.as_str()).filter(|root| *root != ".")) {
-        let built = format!("{APP}/{root}");
-        layers.push(Layer { origin: assets.step.id.clone(), path: built.clone(), dest: built, include: vec![], exclude: vec![] });
-        fragment.tools.push(assets.tool);
-        fragment.caches.push(assets.cache);
-        fragment.steps.push(assets.step);
-    }
 
     let mut env = apache::env();
     env.extend(framework_env(framework));

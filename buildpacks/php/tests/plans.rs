@@ -48,11 +48,13 @@ fn packages_are_installed_by_the_manifests_alone_and_extensions_before_them() {
 }
 
 #[test]
-fn laravel_brings_assets_and_migrations() {
+fn laravel_asks_for_assets_and_brings_migrations() {
     let plan = plan("laravel").unwrap();
     let tools: Vec<_> = plan.tools.iter().map(|tool| tool.name.as_str()).collect();
-    assert_eq!(tools, ["php", "composer", "node"]);
-    assert_eq!(plan.image.as_ref().unwrap().layers[1].origin, "assets");
+    assert_eq!(tools, ["php", "composer"]);
+    let detection = detection("laravel");
+    assert_eq!((detection.requires[0].name.as_str(), detection.requires[0].optional), ("public", true));
+    assert_eq!(detection.provides, ["vendor"]);
     assert_eq!(plan.processes[1].name, "release");
 }
 
@@ -65,15 +67,6 @@ fn laravel_makes_its_caches_when_it_starts_and_not_when_it_is_built() {
     assert!(script.content.ends_with("exec apache2-foreground -f /etc/slipway/apache2.conf\n"));
     let builds: Vec<_> = plan.steps.iter().flat_map(|step| &step.run).map(|run| format!("{:?}", run.command)).collect();
     assert!(builds.iter().all(|command| !command.contains(":cache")), "{builds:?}");
-}
-
-#[test]
-fn assets_that_another_buildpack_makes_are_left_to_it() {
-    let mut answer = detection("laravel");
-    assert_eq!((answer.requires[0].name.as_str(), answer.requires[0].optional), ("public", true));
-    answer.requires.clear();
-    let plan = Php.plan(&source("laravel"), &Context::default(), &answer).unwrap();
-    assert!(plan.steps.iter().all(|step| step.id != "assets") && plan.tools.len() == 2);
 }
 
 #[test]

@@ -79,6 +79,8 @@ pub fn detect(source: &Source, context: &Context) -> Detected {
         // pip is there even when there is nothing to install.
         .package_manager(Some(installer.map_or("pip", installer::Installer::name)))
         .because(evidence, "a Python application");
+    // What it makes may be anywhere: static files are collected from where the settings say.
+    let answer = if source.is_file("package.json") { answer.requires_if_made(".") } else { answer };
     match (way, manifest) {
         // A program beside another language's application may be one of its tools; a framework is not.
         (Some(start), Some(_)) if has_other_language && framework.is_none() && !start.is_stated() => answer.score(UNCLEAR),

@@ -90,7 +90,9 @@ pub fn plan(source: &Source, context: &Context, project: &Project) -> Result<Fra
 }
 
 fn not_source() -> Vec<String> {
-    [".git", "**/__pycache__", "**/*.pyc", ".venv", "venv", ".tox", ".pytest_cache", ".mypy_cache"].map(str::to_owned).to_vec()
+    [".git", "**/node_modules", "**/__pycache__", "**/*.pyc", ".venv", "venv", ".tox", ".pytest_cache", ".mypy_cache"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 fn nothing_to_start() -> Diagnostic {

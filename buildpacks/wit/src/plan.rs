@@ -390,6 +390,16 @@ pub struct Fragment {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// What another buildpack knows of the same tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    pub buildpack: String,
+    pub framework: Option<String>,
+    pub package_manager: Option<String>,
+    /// Directories that its steps make for the image; none where it has no part in the build, as beside a Dockerfile.
+    pub makes: Vec<String>,
+}
+
 /// The whole answer for a source tree: who won and why, and what to build. Pure data; see [`Plan::id`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -397,6 +407,9 @@ pub struct Plan {
     pub buildpack: String,
     /// What it recognised.
     pub detection: Detection,
+    /// Those that make assets for the application; beside a Dockerfile, the one that knows the source best.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Beside>,
     #[serde(flatten)]
     /// What it planned.
     pub fragment: Fragment,

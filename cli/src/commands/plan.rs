@@ -8,8 +8,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::{Args, ValueEnum};
-use slipway_buildpack_host::{Buildpack, Host, PlanFailure, PlanRequest, ResolvedTools, plan_directory, report_failure, report_with_tools};
-use slipway_buildpack_wit::{Base, Command, Context as BuildContext, Level, Plan as BuildPlan};
+use slipway_buildpack_host::{
+    Buildpack, Host, PlanFailure, PlanRequest, ResolvedTools, plan_directory, report_failure, report_unresolved, report_with_tools,
+};
+use slipway_buildpack_wit::{Base, Command, Context as BuildContext, Level, Plan as BuildPlan, Refusal};
 use slipway_plugin_abi::Manifest;
 
 use super::server::plugins_dir;
@@ -52,20 +54,30 @@ struct Runtime {
     buildpack: Buildpack,
 }
 
+/// Why there is nothing to show.
+enum NoAnswer {
+    Unplanned(PlanFailure),
+    /// A plan whose tools do not exist as it wants them.
+    Unresolved(Box<BuildPlan>, Refusal),
+}
+
 impl Plan {
     pub async fn run(self, global: &Global) -> Result<ExitCode> {
         let json = global.json || self.format == Format::Json;
         let (plan, resolved) = match self.answer().await? {
             Ok(answer) => answer,
             Err(failure) if json => {
-                output::json(&report_failure(&failure))?;
+                output::json(&match &failure {
+                    NoAnswer::Unplanned(failure) => report_failure(failure),
+                    NoAnswer::Unresolved(plan, refusal) => report_unresolved(plan, refusal),
+                })?;
                 return Ok(ExitCode::FAILURE);
             }
-            Err(PlanFailure::Refused(refusal)) => {
+            Err(NoAnswer::Unplanned(PlanFailure::Refused(refusal)) | NoAnswer::Unresolved(_, refusal)) => {
                 let message = place(refusal.message, refusal.file.as_deref(), refusal.line);
                 return Err(Failure::new(refusal.code, message).fix(refusal.fix).into());
             }
-            Err(failure) => return Err(Failure::new("NO_PLAN", failure.to_string()).into()),
+            Err(NoAnswer::Unplanned(failure)) => return Err(Failure::new("NO_PLAN", failure.to_string()).into()),
         };
         if json {
             output::json(&report_with_tools(&plan, &resolved))?;
@@ -78,7 +90,7 @@ impl Plan {
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn answer(&self) -> Result<Result<(BuildPlan, ResolvedTools), PlanFailure>> {
+    async fn answer(&self) -> Result<Result<(BuildPlan, ResolvedTools), NoAnswer>> {
         let plugins = plugins_dir(self.plugins.as_deref())?;
         let host = Host::new(cache_dir()?)?;
         let runtimes = load(&host, &plugins)?;
@@ -87,12 +99,12 @@ impl Plan {
         let buildpacks: Vec<_> = runtimes.iter().map(|runtime| runtime.buildpack.clone()).collect();
         let plan = match plan_directory(&buildpacks, &self.directory, &request).await {
             Ok(plan) => plan,
-            Err(failure) => return Ok(Err(failure)),
+            Err(failure) => return Ok(Err(NoAnswer::Unplanned(failure))),
         };
         let kept = self.lock.as_deref().map(tools::read_lock).transpose()?.unwrap_or_default();
         let resolved = match tools::resolve(&plan, &kept, &runtimes, &self.directory).await? {
             Ok(resolved) => resolved,
-            Err(refusal) => return Ok(Err(PlanFailure::Refused(refusal))),
+            Err(refusal) => return Ok(Err(NoAnswer::Unresolved(Box::new(plan), refusal))),
         };
         if let Some(file) = self.lock.as_deref().filter(|_| resolved.lock != kept) {
             tools::write_lock(file, &resolved.lock)?;
@@ -154,6 +166,13 @@ fn summarize(plan: &BuildPlan, resolved: &ResolvedTools) {
     let detection = &plan.detection;
     let framework = detection.framework.as_deref().map(|name| format!(", {name}")).unwrap_or_default();
     println!("{}{framework} (score {})", plan.buildpack, detection.score);
+    for beside in &plan.beside {
+        let about = [beside.framework.as_deref(), beside.package_manager.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        match &beside.makes[..] {
+            [] => println!("  of a source that {} knows ({about})", beside.buildpack),
+            makes => println!("  with {} made by {} ({about})", makes.join(" and "), beside.buildpack),
+        }
+    }
     for reason in &detection.reasons {
         let key = reason.key.as_deref().map(|key| format!("#{key}")).unwrap_or_default();
         println!("  because {}{key}: {}", reason.file, reason.why);

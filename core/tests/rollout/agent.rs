@@ -79,6 +79,7 @@ pub fn plan() -> Plan {
             provides: vec![],
             requires: vec![],
         },
+        beside: vec![],
         fragment: Fragment {
             tools: vec![Tool {
                 name: "node".into(),

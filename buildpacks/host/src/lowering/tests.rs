@@ -32,7 +32,7 @@ fn plan(fragment: Fragment) -> Plan {
         provides: vec![],
         requires: vec![],
     };
-    Plan { buildpack: "node".into(), detection, fragment }
+    Plan { buildpack: "node".into(), detection, beside: vec![], fragment }
 }
 
 fn node() -> Plan {

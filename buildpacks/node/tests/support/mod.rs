@@ -44,10 +44,17 @@ impl App {
 
     pub fn try_plan(&self) -> Result<Fragment, Refusal> {
         match self.detected() {
-            Detected::Yes(detection) => Node.plan(&self.source(), &Context::default(), &detection),
+            // As the host asks for an application: whom it asks for assets, it tells which.
+            Detected::Yes(detection) => Node.plan(&self.source(), &Context::default(), &Detection { provides: vec![], ..detection }),
             Detected::Refused(refusal) => Err(refusal),
             Detected::No(reasons) => panic!("{reasons:?}"),
         }
+    }
+
+    /// What is planned for another buildpack's application, which wants these directories.
+    pub fn assets(&self, wanted: &[&str]) -> Fragment {
+        let provides = wanted.iter().map(|name| (*name).to_owned()).collect();
+        Node.plan(&self.source(), &Context::default(), &Detection { provides, ..self.detection() }).unwrap()
     }
 
     pub fn plan(&self) -> Fragment {

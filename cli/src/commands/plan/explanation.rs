@@ -182,6 +182,7 @@ mod tests {
                 provides: Vec::new(),
                 requires: Vec::new(),
             },
+            beside: Vec::new(),
             fragment: Fragment {
                 tools: vec![Tool {
                     name: "node".into(),
