@@ -5,6 +5,7 @@
 //! [`HostError`] that names nothing but the buildpack's own doing. Nothing outside this crate sees wasmtime.
 
 mod app_config;
+mod below;
 mod bindings;
 mod check;
 mod choose;
@@ -20,6 +21,7 @@ mod planning;
 mod report;
 mod sandbox;
 mod startable;
+mod stated_buildpacks;
 
 pub use check::{PlanViolation, check_plan};
 pub use choose::{Candidate, Choice, LookedFor, select};

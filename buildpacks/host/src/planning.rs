@@ -11,9 +11,10 @@ use slipway_buildpack_wit::{
 use crate::{
     Buildpack, Candidate, Choice, HostError, LookedFor, PlanViolation,
     app_config::AppConfig,
+    below::{self, Below},
     check_plan,
     compose::{Contribution, compose, made_by},
-    select,
+    select, stated_buildpacks,
 };
 
 /// A Procfile is a few lines.
@@ -45,11 +46,30 @@ pub enum PlanFailure {
     InvalidPlan { buildpack: String, violations: Vec<PlanViolation> },
 }
 
-/// Asks every buildpack, chooses one, and returns its plan, checked and with the Procfile's processes.
+/// Asks every buildpack, chooses one, and returns its plan, checked and with the Procfile's processes. Where nothing says which
+/// directory is the application's root, and the top of the tree is none, the only one below it that could be is taken.
 ///
 /// # Errors
 /// See [`PlanFailure`].
 pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &PlanRequest) -> Result<Plan, PlanFailure> {
+    let answer = plan_root(buildpacks, tree, request).await;
+    let Err(PlanFailure::NoMatch { .. }) = &answer else { return answer };
+    if request.context.app_root != "." || request.context.dockerfile_path.is_some() {
+        return answer;
+    }
+    match below::look(tree) {
+        Below::Nothing => answer,
+        Below::Several(refusal) => Err(PlanFailure::Refused(refusal)),
+        Below::One(dir) => {
+            let context = Context { app_root: dir.clone(), ..request.context.clone() };
+            let mut plan = plan_root(buildpacks, tree, &PlanRequest { context, ..request.clone() }).await?;
+            plan.fragment.diagnostics.insert(0, below::diagnostic(&dir));
+            Ok(plan)
+        }
+    }
+}
+
+async fn plan_root(buildpacks: &[Buildpack], tree: &Path, request: &PlanRequest) -> Result<Plan, PlanFailure> {
     let config = AppConfig::read(tree, &request.context.app_root).map_err(PlanFailure::Refused)?;
     let is_start_set = request.context.start_command.is_some();
     let request = &config.complete(request);
@@ -80,6 +100,9 @@ pub async fn plan_directory(buildpacks: &[Buildpack], tree: &Path, request: &Pla
     let asked = Detection { requires: left, provides: Vec::new(), ..detection.clone() };
     let answer = buildpack.plan(tree, &request.context, &asked).await.map_err(|error| blame(buildpack, error))?;
     let mut fragment = answer.map_err(PlanFailure::Refused)?;
+    if runtime.is_none() && fragment.dockerfile.is_none() {
+        stated_buildpacks::check(&tree.join(&request.context.app_root)).map_err(PlanFailure::Refused)?;
+    }
     let mut others: Vec<Beside> = fragment.dockerfile.as_ref().and(known_best).into_iter().collect();
     for contribution in made {
         others.push(beside(&contribution.buildpack, &contribution.detection, contribution.detection.provides.clone()));

@@ -153,3 +153,15 @@ async fn a_dockerfile_keeps_what_the_source_is_written_with_to_tell() {
     let told = ["language", "framework", "packageManager"].map(|key| summary[key].as_str().unwrap_or_default());
     assert_eq!(told, ["dockerfile", "next", "npm"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_application_below_a_root_of_remarks_is_planned_and_of_several_all_are_named() {
+    let server = r#"{ "scripts": { "start": "node a.js" } }"#;
+    let (plan, _dir) = planned(&[("README.md", ""), ("site/package.json", server), ("site/a.js", "")]).await;
+    assert_eq!((plan.detection.app_root.as_str(), plan.fragment.diagnostics[0].code.as_str()), ("site", "ROOT_CHOSEN"));
+
+    let several = tree(&[("frontend/package.json", server), ("backend/requirements.txt", "flask\n")]);
+    let answer = plan_directory(&shipped(&host()), several.path(), &PlanRequest::default()).await;
+    let Err(PlanFailure::Refused(refusal)) = answer else { panic!("{answer:?}") };
+    assert_eq!(refusal.code, "ROOT_HOLDS_NO_APPLICATION");
+}

@@ -38,7 +38,7 @@ const FIXTURES: [(&str, Result<&str, &str>); 22] = [
     ("dockerfile/multi-stage", Ok("dockerfile")),
     ("dockerfile/silent", Ok("dockerfile")),
     ("dockerfile/empty", Err("DOCKERFILE_NO_FROM")),
-    ("dockerfile", Err("NONE")),
+    ("dockerfile", Err("ROOT_HOLDS_NO_APPLICATION")),
 ];
 
 fn fixture(name: &str) -> PathBuf {
@@ -86,14 +86,17 @@ async fn every_fixture_is_planned_or_refused_as_it_should_be_and_always_the_same
                 assert_eq!(refusal.code, code, "{name}");
                 assert!(!refusal.message.is_empty() && !refusal.fix.is_empty(), "{name}: {refusal:?}");
             }
-            (Err(failure @ PlanFailure::NoMatch { .. }), Err("NONE")) => {
-                let report = report_failure(&failure);
-                assert_eq!(report["outcome"], "none");
-                assert_eq!(report["lookedFor"].as_array().unwrap().len(), 4, "every buildpack says what it looked for");
-            }
             (answer, expected) => panic!("{name}: {expected:?}, but {answer:?}"),
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_source_that_nobody_knows_every_buildpack_says_what_it_looked_for() {
+    let remarks = tree(&[("README.md", "hello\n")]);
+    let failure = plan_directory(&shipped(&host()), remarks.path(), &PlanRequest::default()).await.unwrap_err();
+    let report = report_failure(&failure);
+    assert_eq!((report["outcome"].as_str(), report["lookedFor"].as_array().unwrap().len()), (Some("none"), 4));
 }
 
 #[tokio::test(flavor = "multi_thread")]

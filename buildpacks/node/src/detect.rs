@@ -5,6 +5,7 @@ use slipway_buildpack_sdk::{Context, Detected, Source, WHOLE_APPLICATION, detect
 use crate::{
     application, assets, manager_choice,
     manifest::{self, FILE, Manifest},
+    members,
     package_manager::Manager,
     serve::{self, Serve},
     start_script::last_command,
@@ -17,11 +18,13 @@ const ASSETS_ONLY: u8 = 45;
 const UNCLEAR: u8 = 60;
 /// A script without a package.json, by a name that servers bear.
 const BARE_SCRIPT: u8 = 25;
+/// Packages below a root that is none itself.
+const MEMBERS: u8 = 24;
 const BARE_SITE: u8 = 10;
 
 /// Manifests of other languages: beside one of them a package.json without a server of its own only makes assets. These are of
 /// languages that other buildpacks here know ...
-const OTHER_LANGUAGES: [&str; 15] = [
+pub const OTHER_LANGUAGES: [&str; 15] = [
     "composer.json",
     "artisan",
     "index.php",
@@ -40,7 +43,7 @@ const OTHER_LANGUAGES: [&str; 15] = [
 ];
 
 /// ... and these of languages that none knows, so that assets are all that could be built, which is never what is meant.
-const UNKNOWN_LANGUAGES: [&str; 14] = [
+pub const UNKNOWN_LANGUAGES: [&str; 14] = [
     "Gemfile",
     "config.ru",
     "go.mod",
@@ -115,11 +118,16 @@ fn detect_bare(source: &Source, context: &Context) -> Detected {
         Some(Serve::Static { dir, why: "Staticfile", .. }) => {
             detection(context).score(UNCLEAR).framework(Some("static")).because("Staticfile", format!("serves `{dir}`")).into()
         }
-        // Only a root or a `public` directory is a site without anything that says so.
-        Some(Serve::Static { dir, .. }) if matches!(dir.as_str(), "." | "public" | "dist") => {
-            detection(context).score(BARE_SITE).framework(Some("static")).because("index.html", format!("a page in `{dir}`")).into()
+        Some(site) if site.is_bare_site() => {
+            detection(context).score(BARE_SITE).framework(Some("static")).because("index.html", "a page without a package.json").into()
         }
-        _ => Detected::No(vec![reason(FILE, "there is no package.json"), reason("index.html", "and no page")]),
+        _ => match members::find(source) {
+            Some(members) => detection(context)
+                .score(MEMBERS)
+                .because(&members.evidence, "packages below the root, which has no package.json itself")
+                .into(),
+            None => Detected::No(vec![reason(FILE, "there is no package.json"), reason("index.html", "and no page")]),
+        },
     }
 }
 

@@ -12,6 +12,7 @@ mod lockfile;
 mod manager_choice;
 mod manager_version;
 mod manifest;
+mod members;
 mod package_manager;
 mod range;
 mod serve;
@@ -46,8 +47,10 @@ impl Buildpack for Node {
 }
 
 fn plan_bare(source: &Source, context: &Context) -> Result<Fragment, Refusal> {
-    match serve::find_bare(source, context) {
-        Some(serve::Serve::Process { .. }) => steps::plan(source, context, &manifest::Manifest::default()),
+    match (serve::find_bare(source, context), members::find(source)) {
+        (Some(serve::Serve::Process { .. }), _) => steps::plan(source, context, &manifest::Manifest::default()),
+        (Some(site), _) if site.is_bare_site() => static_site::plan_bare(source, context),
+        (_, Some(members)) => Ok(members::plan(&members)),
         _ => static_site::plan_bare(source, context),
     }
 }

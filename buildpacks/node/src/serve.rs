@@ -24,6 +24,14 @@ pub enum Serve {
     Nothing,
 }
 
+impl Serve {
+    /// Files that are a site without a package.json that says so: those that a Staticfile names, of the root, or of a directory
+    /// that is commonly served.
+    pub fn is_bare_site(&self) -> bool {
+        matches!(self, Self::Static { dir, why, .. } if *why == "Staticfile" || matches!(dir.as_str(), "." | "public" | "dist"))
+    }
+}
+
 /// Files that are a server by their name.
 const SERVER_FILES: [&str; 9] =
     ["server.js", "app.js", "index.js", "main.js", "server.mjs", "index.mjs", "src/server.js", "src/index.js", "src/app.js"];

@@ -60,8 +60,9 @@ pub fn detect(source: &Source, context: &Context) -> Detected {
         (None, Some(program), _) => program,
         (None, None, Some(function)) => function,
         (None, None, None) => {
-            return match subdirectories::with_manifest(source).first() {
-                Some(dir) if !has_other_language => detection(context)
+            // Of one directory alone, the platform sees that it is the application's root.
+            return match &subdirectories::with_manifest(source)[..] {
+                [dir, _, ..] if !has_other_language => detection(context)
                     .score(BELOW)
                     .package_manager(None::<String>)
                     .because(dir, "a Python application below the root")

@@ -269,9 +269,10 @@ fn what_nothing_starts_is_planned_and_says_what_to_do() {
     let plan = library.planned();
     assert!(plan.processes.is_empty() && plan.image.is_some() && !plan.steps.is_empty());
     assert_eq!(library.diagnostics(), ["PYTHON_NO_START"]);
-    let below = app(&[("services/shop/pyproject.toml", ""), ("README.md", "")]);
+    let below = app(&[("services/shop/pyproject.toml", ""), ("services/stock/requirements.txt", ""), ("README.md", "")]);
     let said = &below.planned().diagnostics[0];
-    assert!(said.code == "PYTHON_NO_START" && said.message.contains("Did you mean `services/shop`?"), "{said:?}");
+    assert!(said.code == "PYTHON_NO_START" && said.message.contains("Did you mean `services/shop` or `services/stock`?"), "{said:?}");
+    assert!(matches!(app(&[("services/shop/pyproject.toml", "")]).detect(), Detected::No(_)), "the platform takes the only one");
     let workspace =
         app(&[("pyproject.toml", "[tool.uv.workspace]\nmembers = ['packages/*']"), ("uv.lock", ""), ("packages/web/pyproject.toml", "")]);
     assert!(workspace.planned().diagnostics[0].message.contains("Did you mean `packages/web`?"));
