@@ -393,8 +393,11 @@ pub struct Fragment {
 /// What another buildpack knows of the same tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beside {
+    /// The id of the buildpack.
     pub buildpack: String,
+    /// As its detection tells it, such as `vite`.
     pub framework: Option<String>,
+    /// As its detection tells it, such as `npm`.
     pub package_manager: Option<String>,
     /// Directories that its steps make for the image; none where it has no part in the build, as beside a Dockerfile.
     pub makes: Vec<String>,
