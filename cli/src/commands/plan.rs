@@ -82,7 +82,7 @@ impl Plan {
         if json {
             output::json(&report_with_tools(&plan, &resolved))?;
         } else if self.explain {
-            let procfile = std::fs::read_to_string(self.directory.join(&self.root).join("Procfile")).ok();
+            let procfile = std::fs::read_to_string(self.directory.join(&plan.detection.app_root).join("Procfile")).ok();
             print!("{}", explanation::of(&plan, &resolved, procfile.as_deref()));
         } else {
             summarize(&plan, &resolved);
