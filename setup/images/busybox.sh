@@ -11,15 +11,15 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mapfile -t sources < <(apt_sources trixie)
 mapfile -t access < <(apt_access)
-mkdir "$work/root"
 # Downloads the one package and unpacks it; no maintainer script is run.
 # shellcheck disable=SC2016  # $1 is for the hook's own shell
 mmdebstrap --quiet --variant=extract --include=busybox-static --aptopt='APT::Install-Recommends "false"' "${access[@]/#/--aptopt=}" \
     trixie "$work/debian" "${sources[@]}" </dev/null
 mkdir -p "$work/root"/{bin,dev,etc,proc,sys,root,usr/bin,var} "$work/root/home"
 install -d -m 1777 "$work/root/tmp"
-install -m 755 "$(find "$work/debian" -type f -name busybox -print -quit)" "$work/root/bin/busybox"
-for applet in $("$work/root/bin/busybox" --list); do
+install -m 755 "$(find "$work/debian" -type f -path '*/bin/busybox' -print -quit)" "$work/root/bin/busybox"
+applets=$("$work/root/bin/busybox" --list)
+for applet in $applets; do
     [ "$applet" = busybox ] || ln -s busybox "$work/root/bin/$applet"
 done
 ln -s ../../bin/env "$work/root/usr/bin/env"
