@@ -90,7 +90,7 @@ fn is_plain(dir: &str) -> bool {
 fn within(dir: &str, serve: Serve, manifest: &Manifest) -> Option<Serve> {
     match serve {
         Serve::Process { command: Command::Argv(words), line, why: why @ "scripts.start" } => {
-            Some(Serve::Process { command: shell(format!("cd {dir} && {}", words.join(" "))), line, why })
+            Some(Serve::Process { command: shell(format!("cd {dir} && exec {}", words.join(" "))), line, why })
         }
         Serve::Static { dir: site, spa, why: why @ "the framework" } if manifest.script("build").is_some() => {
             Some(Serve::Static { dir: format!("{dir}/{site}"), spa, why })

@@ -306,6 +306,8 @@ fn complete(fragment: &mut Fragment, planner: &Planner<'_>, command: Option<Comm
         ("HOST".to_owned(), "0.0.0.0".to_owned()),
         ("npm_config_update_notifier".to_owned(), "false".to_owned()),
         ("npm_config_cache".to_owned(), "/tmp/.npm".to_owned()),
+        // npm hands SIGTERM to the shell of a script. Debian's sh would die of it and leave the program behind; bash has become the program.
+        ("npm_config_script_shell".to_owned(), "/bin/bash".to_owned()),
     ];
     if framework.is_some_and(|framework| framework.name == "next") {
         env.push(("HOSTNAME".into(), "0.0.0.0".into()));

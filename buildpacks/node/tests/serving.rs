@@ -102,7 +102,7 @@ fn the_only_package_of_a_workspace_that_can_be_started_is_the_application() {
         [("package.json", ROOT), ("apps/api/package.json", SERVER), ("packages/ui/package.json", LIBRARY), ("packages/ui/index.js", "")];
     let app = App::new(&files);
     let plan = app.plan();
-    assert_eq!(serves(&plan), "cd apps/api && npm run start");
+    assert_eq!(serves(&plan), "cd apps/api && exec npm run start");
     assert_eq!(app.detection().framework.as_deref(), Some("hono"));
     assert_eq!(codes(&plan), ["NODE_WORKSPACE_APP", "NODE_NO_LOCKFILE"]);
     assert!(commands(&plan).contains(&"npm run build".to_owned()), "the root's own build knows the order");

@@ -50,6 +50,8 @@ Mutex file:/tmp/apache2 default
 Timeout 300
 KeepAlive On
 KeepAliveTimeout 65
+# When it is told to stop, what is under way is finished. Idle connections of the ingress do not hold it until it is killed.
+GracefulShutdownTimeout 7
 HostnameLookups Off
 
 IncludeOptional mods-enabled/*.load

@@ -8,7 +8,7 @@ const APPS: &[App] = &[
     App::new("dockerfile/target-and-context", "deploy/Dockerfile"),
     App {
         absent: &["/app/left-out/secret.txt", "/app/kept/NOTES.md"],
-        pages: &[("/", "with kept/data.txt left-out/except-this.txt serve.py")],
+        pages: &[("/", "with Dockerfile kept/data.txt left-out/except-this.txt serve.py")],
         ..App::new("dockerfile/ignore-file", "serve.py")
     },
     App { installs: &["npm ci"], ..App::new("dockerfile/syntax-line", "server.js") },

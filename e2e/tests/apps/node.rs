@@ -10,7 +10,7 @@ const APPS: &[App] = &[
     App { absent: UVU, ..App::new("node/hono-berry", "src/index.js") },
     App { pages: &[("/time", "now")], absent: &["/app/.next/cache"], plan: "small", ..App::new("node/next-npm", "app/page.js") },
     App {
-        absent: &["/app/node_modules/vite", "/app/.svelte-kit"],
+        absent: &["/app/node_modules/vite"],
         pages: &[("/", "Rendered for /")],
         ..App::new("node/sveltekit-npm", "src/routes/+page.svelte")
     },

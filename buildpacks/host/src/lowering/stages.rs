@@ -102,6 +102,11 @@ fn write_image(image: &Image, fragment: &Fragment, lock: &Lock, source: &Listing
     for (name, value) in &lines.options.labels {
         lines.assign("LABEL", name, value);
     }
+    // A base image may have a signal that its own server takes for the wish to stop, as Apache's images do. Any other program waits for
+    // SIGTERM; the buildpack's own command is for the base's server.
+    if process.is_some_and(|process| matches!(process.command, Command::Shell(_))) {
+        lines.line("STOPSIGNAL SIGTERM");
+    }
     // The base image's own entry point would come between the process and its signals.
     lines.line("ENTRYPOINT []");
     if let Some(process) = process {

@@ -112,6 +112,7 @@ ENV "MOTTO"="it \"costs\" \$5 \\ more"
 ENV "PORT"="3000"
 EXPOSE 3000
 LABEL "io.slipway.app"="app1"
+STOPSIGNAL SIGTERM
 ENTRYPOINT []
 CMD ["/bin/sh","-c","node server.js --port $PORT"]
 "#;
