@@ -69,7 +69,7 @@ async fn the_assets_of_laravel_are_built_beside_it_on_node_and_laid_into_its_ima
             "FROM node:1 AS step-node-install",
             "FROM step-node-install AS step-node-build",
             "COPY --from=step-build [\"/app/vendor\",\"/app/vendor\"]",
-            "RUN --mount=type=cache,id=-node-npm,target=/root/.npm,sharing=shared [\"/usr/bin/env\",\"npm_config_update_notifier=false\",\
+            "RUN --mount=type=cache,id=-node-npm-node1,target=/root/.npm,sharing=shared [\"/usr/bin/env\",\"npm_config_update_notifier=false\",\
              \"NODE_ENV=production\",\"NEXT_TELEMETRY_DISABLED=1\",\"npm\",\"run\",\"build\"]",
             "FROM step-php",
             "COPY --from=step-build --chown=1000:1000 [\"/app\",\"/app\"]",

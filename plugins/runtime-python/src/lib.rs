@@ -61,9 +61,12 @@ impl RuntimePlugin for Python {
     }
 }
 
-/// Without what version managers write before a version.
+/// Without what version managers write before a version. Who states nothing takes any.
 fn plain(constraint: &str) -> &str {
-    constraint.strip_prefix("python-").or_else(|| constraint.strip_prefix('v')).unwrap_or(constraint)
+    match constraint {
+        "" => "*",
+        text => text.strip_prefix("python-").or_else(|| text.strip_prefix('v')).unwrap_or(text),
+    }
 }
 
 export_plugin!(runtime: Python);
