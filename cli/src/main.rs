@@ -104,7 +104,7 @@ fn main() -> ExitCode {
     };
     let result = runtime.block_on(run(cli.global.clone(), cli.command));
     // Tasks that wait for the terminal or a socket must not hold the exit up.
-    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    runtime.shutdown_background();
     match result {
         Ok(code) => code,
         Err(error) => exit::report(&error, cli.global.json),

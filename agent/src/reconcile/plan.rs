@@ -182,6 +182,8 @@ fn next_probe(instance: &DesiredInstance, run: &Run) -> Timestamp {
     let Some(last) = run.last_probe else { return run.since };
     let interval = if run.answered {
         TimeDelta::seconds(i64::from(instance.health.interval_seconds.max(1)))
+    } else if last - run.since < TimeDelta::seconds(2) {
+        TimeDelta::milliseconds(50)
     } else if last - run.since < TimeDelta::seconds(10) {
         TimeDelta::milliseconds(200)
     } else {

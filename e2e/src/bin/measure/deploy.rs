@@ -13,6 +13,9 @@ use crate::sample::{Sample, ratio};
 
 const RUNS: usize = 7;
 
+/// The default plan's, with which a quarter of a processor has to start the application.
+const LIMITS: &[&str] = &["--cpus", "0.25", "--memory", "256m", "--memory-swap", "256m", "--pids-limit", "512"];
+
 /// What a careful person would write for the example.
 const BY_HAND: &str = "\
 FROM node:22-slim AS install
@@ -36,43 +39,70 @@ pub async fn measure() -> Result<()> {
     let theirs = example("node-express")?;
     fs::write(theirs.path().join("Dockerfile"), BY_HAND)?;
 
-    let mut cold = (Vec::new(), Vec::new());
-    let mut edit = (Vec::new(), Vec::new());
+    let mut cold = Times::default();
+    let mut edit = Times::default();
     for run in 0..RUNS {
         // A changed manifest makes the install step run again; the packages come from the cache mount or the network alike.
         change(ours.path(), "package.json", "\"private\"", &format!("\"description\": \"ours {} {run}\",\n  \"private\"", nonce()))?;
         change(theirs.path(), "package.json", "\"private\"", &format!("\"description\": \"theirs {} {run}\",\n  \"private\"", nonce()))?;
-        cold.0.push(deploy(&platform, ours.path()).await?);
-        cold.1.push(by_hand(theirs.path()).await?);
+        cold.take(&platform, ours.path(), theirs.path()).await?;
         change(ours.path(), "server.js", "Hello ", &format!("Hello {run} "))?;
         change(theirs.path(), "server.js", "Hello ", &format!("Hello {run} "))?;
-        edit.0.push(deploy(&platform, ours.path()).await?);
-        edit.1.push(by_hand(theirs.path()).await?);
+        edit.take(&platform, ours.path(), theirs.path()).await?;
     }
-    for (what, (ours, theirs)) in [("manifest changed, dependencies installed again", cold), ("one source line changed", edit)] {
-        let (ours, theirs) = (Sample::new(ours), Sample::new(theirs));
-        println!("{what}: slipway deploy {}", ours.describe());
-        println!("{what}: docker build + run + first answer {}", theirs.describe());
-        println!("{what}: ratio of medians {:.2}", ratio(ours.median(), theirs.median()));
-    }
+    cold.report("manifest changed, dependencies installed again");
+    edit.report("one source line changed");
     Ok(())
 }
 
-/// From the command to its end: upload, build, start, probe, switch.
+#[derive(Default)]
+struct Times {
+    ours: Vec<Duration>,
+    by_hand: Vec<Duration>,
+    unlimited: Vec<Duration>,
+}
+
+impl Times {
+    /// The by-hand builds share the engine's cache, so that the second of them only starts another container.
+    async fn take(&mut self, platform: &Platform, ours: &Path, theirs: &Path) -> Result<()> {
+        self.ours.push(deploy(platform, ours).await?);
+        let build = build_by_hand(theirs)?;
+        self.by_hand.push(build + run_by_hand(LIMITS).await?);
+        self.unlimited.push(build + run_by_hand(&[]).await?);
+        Ok(())
+    }
+
+    fn report(self, what: &str) {
+        let [ours, by_hand, unlimited] = [self.ours, self.by_hand, self.unlimited].map(Sample::new);
+        println!("{what}: slipway deploy {}", ours.describe());
+        println!("{what}: docker build + run + first answer {}, without the plan's limits {}", by_hand.describe(), unlimited.describe());
+        let to = |other: &Sample| ratio(ours.median(), other.median());
+        println!("{what}: ratio of medians {:.2}, without the plan's limits {:.2}", to(&by_hand), to(&unlimited));
+    }
+}
+
+/// From the command to its end: upload, build, start, probe, switch. The old instance is gone before the clock starts.
 async fn deploy(platform: &Platform, directory: &Path) -> Result<Duration> {
+    platform.settle(Duration::from_secs(60)).await?;
     let begin = Instant::now();
     let deployed = platform.deploy(directory, "measured").await?;
     ensure!(deployed.success, "{}\n{:#}", deployed.progress, deployed.report);
     Ok(begin.elapsed())
 }
 
-/// Builds, starts and waits for the first answer; the old container is stopped after that, off the clock.
-async fn by_hand(directory: &Path) -> Result<Duration> {
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+fn build_by_hand(directory: &Path) -> Result<Duration> {
     let begin = Instant::now();
     docker(&["build", "--quiet", "--tag", "slipway-measure", &directory.display().to_string()])?;
-    let publish = format!("127.0.0.1:{port}:{port}");
-    let container = docker(&["run", "--detach", "--env", &format!("PORT={port}"), "--publish", &publish, "slipway-measure"])?;
+    Ok(begin.elapsed())
+}
+
+/// Starts the image and waits for the first answer; the container is removed after that, off the clock.
+async fn run_by_hand(limits: &[&str]) -> Result<Duration> {
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let begin = Instant::now();
+    let (environment, publish) = (format!("PORT={port}"), format!("127.0.0.1:{port}:{port}"));
+    let start = ["run", "--detach", "--init", "--env", &environment, "--publish", &publish];
+    let container = docker(&[&start, limits, &["slipway-measure"]].concat())?;
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(1)).build()?;
     while !client.get(format!("http://127.0.0.1:{port}/")).send().await.is_ok_and(|answer| answer.status().is_success()) {
         ensure!(begin.elapsed() < Duration::from_secs(120), "the container does not answer");
@@ -83,8 +113,10 @@ async fn by_hand(directory: &Path) -> Result<Duration> {
     Ok(took)
 }
 
+/// With BuildKit, which a client without its plugin `buildx` refuses: the environment may name another.
 fn docker(arguments: &[&str]) -> Result<String> {
-    let output = Command::new("docker").args(arguments).env("DOCKER_BUILDKIT", "1").stdin(Stdio::null()).output().context("docker")?;
+    let program = std::env::var_os("SLIPWAY_MEASURE_DOCKER").unwrap_or_else(|| "docker".into());
+    let output = Command::new(program).args(arguments).env("DOCKER_BUILDKIT", "1").stdin(Stdio::null()).output().context("docker")?;
     ensure!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
