@@ -251,8 +251,8 @@ impl Buildpack {
     ) -> Result<T, HostError> {
         let inner = &self.host.inner;
         let limits = &inner.limits;
-        let state = State::new(tree, limits, inner.ambient, output)
-            .map_err(|error| HostError::Source(format!("{}: {error:#}", tree.display())))?;
+        let state =
+            State::new(tree, limits, inner.ambient, output).map_err(|error| HostError::Source(format!("{}: {error:#}", tree.display())))?;
 
         let _guest = inner.epoch.guest();
         let mut store = Store::new(&inner.engine, state);

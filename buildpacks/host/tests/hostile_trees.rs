@@ -70,7 +70,8 @@ async fn a_gibibyte_where_a_manifest_or_a_lockfile_is_expected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn links_that_lead_in_circles_or_out_of_the_tree() {
     let source = tree(&[MANIFEST]);
-    for (link, to) in [("self", "."), ("one", "two"), ("two", "one"), ("up", ".."), ("root", "/"), ("requirements.txt", "requirements.txt")] {
+    for (link, to) in [("self", "."), ("one", "two"), ("two", "one"), ("up", ".."), ("root", "/"), ("requirements.txt", "requirements.txt")]
+    {
         symlink(to, source.path().join(link)).unwrap();
     }
     assert_eq!(answer(source.path()).await, planned_by("node"));

@@ -158,9 +158,9 @@ impl Project {
         }
         let messages = String::from_utf8_lossy(&output.stdout);
         // The project is built last, after all that it depends on.
-        let components =
+        let mut components =
             messages.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok()).flat_map(|message| message.filenames);
-        let component = components.filter(|file| file.extension().is_some_and(|extension| extension == "wasm")).last();
+        let component = components.rfind(|file| file.extension().is_some_and(|extension| extension == "wasm"));
         component.ok_or_else(|| ProjectError::NoComponent("cargo built no file that ends in .wasm".into()))
     }
 

@@ -62,7 +62,7 @@ async fn told(buildpack: &Buildpack, tree: &Path, fixture: &Fixture) -> Value {
     document(&ask(buildpack, tree, &fixture.context).await)
 }
 
-/// As text, so that the order of what a buildpack lists counts too.
+/// The order of what a buildpack lists counts too.
 fn differing(fixture: &Fixture, first: &Value, other: &Value, how: &str) -> Vec<String> {
-    if first.to_string() == other.to_string() { Vec::new() } else { difference(first, &fixture.name, other, how) }
+    if first == other { Vec::new() } else { difference(first, &fixture.name, other, how) }
 }
