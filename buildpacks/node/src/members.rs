@@ -14,7 +14,6 @@ use crate::{
 const TOOLS: [&str; 5] = ["rush.json", "nx.json", "lerna.json", "turbo.json", "pnpm-workspace.yaml"];
 /// Directories that hold packages and are none themselves.
 const GROUPS: [&str; 6] = ["apps", "packages", "services", "projects", "libs", "libraries"];
-const MOST_DIRECTORIES: usize = 200;
 
 pub struct Members {
     /// The file or directory that gives it away.
@@ -24,15 +23,7 @@ pub struct Members {
 
 /// The packages, where a tool's file names the root as theirs, or where there are several and nothing of another language.
 pub fn find(source: &Source) -> Option<Members> {
-    let below = |dir: &str| {
-        let entries =
-            source.list(dir).into_iter().filter(|entry| entry.is_dir && !entry.name.starts_with('.') && entry.name != "node_modules");
-        entries.map(|entry| entry.name).take(MOST_DIRECTORIES).collect::<Vec<_>>()
-    };
-    let mut dirs = below(".");
-    for group in GROUPS {
-        dirs.extend(below(group).into_iter().map(|name| format!("{group}/{name}")));
-    }
+    let dirs = source.directories(&GROUPS);
     let holds = |dir: &String, file: &str| source.is_file(&format!("{dir}/{file}"));
     let packages: Vec<String> = dirs.iter().filter(|dir| holds(dir, FILE)).cloned().collect();
     if let Some(tool) = source.first_file(&TOOLS) {

@@ -6,21 +6,12 @@ use crate::detect::{MANIFESTS, OTHER_LANGUAGES};
 
 /// Directories in which monorepositories keep their applications.
 const GROUPS: [&str; 4] = ["apps", "packages", "services", "projects"];
-const MOST_DIRECTORIES: usize = 200;
 const MOST_NAMED: usize = 8;
 
 /// The directories that hold a Python manifest, at most one or two down; none where applications of other languages lie
 /// beside them, since nothing tells which of them is meant.
 pub fn with_manifest(source: &Source) -> Vec<String> {
-    let below = |dir: &str| {
-        let entries =
-            source.list(dir).into_iter().filter(|entry| entry.is_dir && !entry.name.starts_with('.') && entry.name != "node_modules");
-        entries.map(|entry| entry.name).take(MOST_DIRECTORIES).collect::<Vec<_>>()
-    };
-    let mut dirs = below(".");
-    for group in GROUPS {
-        dirs.extend(below(group).into_iter().map(|name| format!("{group}/{name}")));
-    }
+    let dirs = source.directories(&GROUPS);
     let holds = |dir: &String, files: &[&str]| files.iter().any(|file| source.is_file(&format!("{dir}/{file}")));
     if dirs.iter().any(|dir| holds(dir, &OTHER_LANGUAGES)) {
         return Vec::new();

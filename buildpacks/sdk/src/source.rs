@@ -15,6 +15,8 @@ use crate::{Refusal, refuse};
 const MAX_FILE_BYTES: u64 = 2 << 20;
 /// Entries that [`Source::find`] looks at before it stops.
 const MAX_WALK_ENTRIES: usize = 20_000;
+/// Directories of one place that [`Source::directories`] names.
+const MOST_DIRECTORIES: usize = 200;
 /// Roots with more names are asked name by name.
 const MAX_NAMES: usize = 2_000;
 /// Directories that hold what others wrote or what a build makes: never searched.
@@ -151,6 +153,22 @@ impl Source {
             .collect();
         entries.sort();
         entries
+    }
+
+    /// The directories of the root and of its `groups`, such as `apps`, in which repositories keep several packages: paths from
+    /// the root, of each place at most 200, without hidden ones and `node_modules`.
+    #[must_use]
+    pub fn directories(&self, groups: &[&str]) -> Vec<String> {
+        let below = |dir: &str| {
+            let entries =
+                self.list(dir).into_iter().filter(|entry| entry.is_dir && !entry.name.starts_with('.') && entry.name != "node_modules");
+            entries.map(|entry| entry.name).take(MOST_DIRECTORIES).collect::<Vec<_>>()
+        };
+        let mut dirs = below(".");
+        for group in groups {
+            dirs.extend(below(group).into_iter().map(|name| format!("{group}/{name}")));
+        }
+        dirs
     }
 
     /// Files at most `depth` directories down that are wanted, by path, sorted. Installed dependencies and build output are
@@ -298,6 +316,15 @@ mod tests {
         }
         let source = Source::open(dir.path(), ".").unwrap();
         assert!(source.is_file("package.json") && source.is_file("7") && source.is_dir("src") && !source.is_file("none"));
+    }
+
+    #[test]
+    fn directories_are_those_of_the_root_and_of_its_groups() {
+        let dir = tree();
+        for path in ["apps/web", "apps/.cache", "libs/ui"] {
+            fs::create_dir_all(dir.path().join(path)).unwrap();
+        }
+        assert_eq!(Source::open(dir.path(), ".").unwrap().directories(&["apps", "none"]), ["apps", "libs", "src", "apps/web"]);
     }
 
     #[test]
