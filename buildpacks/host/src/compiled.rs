@@ -34,24 +34,19 @@ impl CompiledStore {
         &self.dir
     }
 
-    pub fn holds(&self, engine: &Engine, wasm: &[u8]) -> bool {
-        is_loadable(&self.entry(engine, wasm))
-    }
-
-    /// The component, from the store where it is there, else compiled and stored. A store that cannot be written to costs
+    /// The component, from its entry where that is there, else compiled and stored. A store that cannot be written to costs
     /// time, not the answer.
-    pub fn component(&self, engine: &Engine, wasm: &[u8]) -> Result<Component, HostError> {
-        let path = self.entry(engine, wasm);
-        if is_loadable(&path) {
-            match load_file(engine, &path) {
+    pub fn component(&self, engine: &Engine, entry: &Path, wasm: &[u8]) -> Result<Component, HostError> {
+        if is_loadable(entry) {
+            match load_file(engine, entry) {
                 Ok(component) => return Ok(component),
-                Err(error) => tracing::warn!(%error, path = %path.display(), "a compiled buildpack cannot be loaded and is compiled anew"),
+                Err(error) => tracing::warn!(%error, path = %entry.display(), "a compiled buildpack cannot be loaded and is compiled anew"),
             }
         }
         let invalid = |error: wasmtime::Error| HostError::InvalidComponent { reason: format!("{error:#}") };
         let code = engine.precompile_component(wasm).map_err(invalid)?;
-        match self.write(&path, &code) {
-            Ok(()) => load_file(engine, &path),
+        match self.write(entry, &code) {
+            Ok(()) => load_file(engine, entry),
             Err(error) => {
                 tracing::warn!(%error, dir = %self.dir.display(), "a compiled buildpack cannot be stored");
                 load_bytes(engine, &code)
@@ -60,7 +55,8 @@ impl CompiledStore {
         .map_err(invalid)
     }
 
-    fn entry(&self, engine: &Engine, wasm: &[u8]) -> PathBuf {
+    /// Where the component compiled for that engine is kept.
+    pub fn entry(&self, engine: &Engine, wasm: &[u8]) -> PathBuf {
         let mut compatibility = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut compatibility);
         self.dir.join(format!("{}-{:016x}.cwasm", hex::encode(Sha256::digest(wasm)), compatibility.finish()))
@@ -76,7 +72,7 @@ impl CompiledStore {
     }
 }
 
-fn is_loadable(entry: &Path) -> bool {
+pub fn is_loadable(entry: &Path) -> bool {
     fs::symlink_metadata(entry).is_ok_and(|about| about.is_file() && is_own(&about))
 }
 

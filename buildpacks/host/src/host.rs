@@ -12,7 +12,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 
 use crate::{
     HostError, bindings,
-    compiled::CompiledStore,
+    compiled::{CompiledStore, is_loadable},
     compiler,
     epoch::Epoch,
     output::TruncatingOutput,
@@ -117,13 +117,14 @@ impl Host {
             return Err(HostError::InvalidComponent { reason: format!("it is larger than {} MiB", MAX_COMPONENT_BYTES >> 20) });
         }
         let Inner { engine, compiled, .. } = &*self.inner;
-        if let Some(program) = self.compiler.as_deref().filter(|_| !compiled.holds(engine, wasm)) {
+        let entry = compiled.entry(engine, wasm);
+        if let Some(program) = self.compiler.as_deref().filter(|_| !is_loadable(&entry)) {
             match compiler::compile(program, compiled.dir(), wasm) {
                 Err(HostError::Cache(error)) => tracing::warn!(%error, program = %program.display(), "the compiler cannot be run"),
                 answer => answer?,
             }
         }
-        let component = compiled.component(engine, wasm)?;
+        let component = compiled.component(engine, &entry, wasm)?;
         let wrong = |error: wasmtime::Error| HostError::WrongWorld { reason: format!("{error:#}") };
         let imports = component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect();
         let instance = self.inner.linker.instantiate_pre(&component).map_err(wrong)?;
