@@ -13,8 +13,9 @@ use wasmtime::{Engine, component::Component};
 
 use crate::HostError;
 
-/// A directory that only this user can write to, with `<component>-<engine>.cwasm` for each compiled component. Entries are
-/// complete from the moment they have their name, and never change.
+/// A directory that only this user can write to, with `<component>-<engine>.cwasm` for each compiled component, and
+/// `file-<identity>.cwasm` for each file that one was read from. Entries are complete from the moment they have their name,
+/// and never change.
 #[derive(Debug)]
 pub struct CompiledStore {
     dir: PathBuf,
@@ -37,11 +38,8 @@ impl CompiledStore {
     /// The component, from its entry where that is there, else compiled and stored. A store that cannot be written to costs
     /// time, not the answer.
     pub fn component(&self, engine: &Engine, entry: &Path, wasm: &[u8]) -> Result<Component, HostError> {
-        if is_loadable(entry) {
-            match load_file(engine, entry) {
-                Ok(component) => return Ok(component),
-                Err(error) => tracing::warn!(%error, path = %entry.display(), "a compiled buildpack cannot be loaded and is compiled anew"),
-            }
+        if let Some(component) = self.known(engine, entry) {
+            return Ok(component);
         }
         let invalid = |error: wasmtime::Error| HostError::InvalidComponent { reason: format!("{error:#}") };
         let code = engine.precompile_component(wasm).map_err(invalid)?;
@@ -60,6 +58,35 @@ impl CompiledStore {
         let mut compatibility = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut compatibility);
         self.dir.join(format!("{}-{:016x}.cwasm", hex::encode(Sha256::digest(wasm)), compatibility.finish()))
+    }
+
+    /// Where the component of that file is found once more, for as long as nothing about the file changes.
+    pub fn entry_of_file(&self, engine: &Engine, path: &Path, about: &fs::Metadata) -> PathBuf {
+        let mut identity = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut identity);
+        path.hash(&mut identity);
+        // The time of the last change to the inode cannot be set, unlike that of the content.
+        (about.dev(), about.ino(), about.len(), about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec()).hash(&mut identity);
+        self.dir.join(format!("file-{:016x}.cwasm", identity.finish()))
+    }
+
+    /// Another name for an entry.
+    pub fn link(&self, entry: &Path, name: &Path) {
+        match fs::hard_link(entry, name) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                tracing::debug!(%error, entry = %entry.display(), "a compiled buildpack has to be looked for by its content");
+            }
+            _ => {}
+        }
+    }
+
+    /// The component, if it was compiled before.
+    pub fn known(&self, engine: &Engine, entry: &Path) -> Option<Component> {
+        if !is_loadable(entry) {
+            return None;
+        }
+        let problem = |error: &wasmtime::Error| tracing::warn!(%error, path = %entry.display(), "a compiled buildpack cannot be loaded");
+        load_file(engine, entry).inspect_err(problem).ok()
     }
 
     /// On the disk before it has its name, so that not even a power failure leaves half of it.

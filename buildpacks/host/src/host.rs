@@ -1,14 +1,20 @@
 //! The engine, and a loaded buildpack.
 
 use std::{
+    fs::File,
+    io::Read,
+    os::unix::fs::MetadataExt,
     path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant, SystemTime},
 };
 
 use slipway_buildpack_wit::{Context, Detected, Detection, Fragment, Refusal};
 use tokio::{runtime::Handle, sync::Semaphore};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline, component::Linker};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline,
+    component::{Component, Linker},
+};
 
 use crate::{
     HostError, bindings,
@@ -23,6 +29,8 @@ use crate::{
 const CONCURRENT_CALLS: u32 = 16;
 /// Larger files are not components of any sensible language.
 const MAX_COMPONENT_BYTES: usize = 64 << 20;
+/// A file's clock may tick as rarely as this, on file systems that keep whole seconds.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// What the outer time limit leaves for the inner one to speak first.
 const OUTER_GRACE: Duration = Duration::from_millis(500);
 
@@ -70,6 +78,8 @@ struct Inner {
     limits: Limits,
     ambient: Ambient,
     turns: Arc<Semaphore>,
+    /// The process ends soon: what guests used is left to its end, which takes it back faster than we could.
+    is_brief: bool,
 }
 
 impl Host {
@@ -90,14 +100,27 @@ impl Host {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_ambient(cache_dir: impl AsRef<Path>, limits: Limits, ambient: Ambient) -> Result<Self, HostError> {
+        Self::start(&pooling(), cache_dir.as_ref(), limits, ambient, false)
+    }
+
+    /// For a process that asks a few questions and ends: memory is taken as it is needed, in place of kept
+    /// ready, and never given back.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn for_few_calls(cache_dir: impl AsRef<Path>) -> Result<Self, HostError> {
+        Self::start(&config(), cache_dir.as_ref(), Limits::default(), Ambient::default(), true)
+    }
+
+    fn start(config: &Config, cache_dir: &Path, limits: Limits, ambient: Ambient, is_brief: bool) -> Result<Self, HostError> {
         let failed = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
-        let engine = Engine::new(&config()).map_err(failed)?;
+        let engine = Engine::new(config).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
-        let compiled = CompiledStore::open(cache_dir.as_ref()).map_err(HostError::Cache)?;
+        let compiled = CompiledStore::open(cache_dir).map_err(HostError::Cache)?;
         let epoch = Epoch::start(&engine).map_err(|error| HostError::Engine(error.to_string()))?;
         let turns = Arc::new(Semaphore::new(CONCURRENT_CALLS as usize));
-        Ok(Self { inner: Arc::new(Inner { engine, linker, compiled, epoch, limits, ambient, turns }), compiler: None })
+        Ok(Self { inner: Arc::new(Inner { engine, linker, compiled, epoch, limits, ambient, turns, is_brief }), compiler: None })
     }
 
     /// The same, with components compiled by a program of its own: the `slipway` binary.
@@ -124,12 +147,42 @@ impl Host {
                 answer => answer?,
             }
         }
-        let component = compiled.component(engine, &entry, wasm)?;
+        let exports = self.link(&compiled.component(engine, &entry, wasm)?)?;
+        Ok(Buildpack { id: id.to_owned(), host: self.clone(), exports: Arc::new(exports.into()), file: None })
+    }
+
+    /// The buildpack in a file, which is loaded when it is first called.
+    #[must_use]
+    pub fn of_file(&self, id: &str, path: &Path) -> Buildpack {
+        Buildpack { id: id.to_owned(), host: self.clone(), exports: Arc::default(), file: Some(path.into()) }
+    }
+
+    /// One that has not changed since it was loaded before, is not read.
+    fn load_file(&self, path: &Path) -> Result<Exports, HostError> {
+        let unreadable = |error: std::io::Error| HostError::InvalidComponent { reason: format!("it cannot be read: {error}") };
+        let Inner { engine, compiled, .. } = &*self.inner;
+        let mut file = File::open(path).map_err(unreadable)?;
+        let about = file.metadata().map_err(unreadable)?;
+        let name = compiled.entry_of_file(engine, path, &about);
+        if let Some(component) = compiled.known(engine, &name) {
+            return self.link(&component);
+        }
+        let mut wasm = Vec::new();
+        file.read_to_end(&mut wasm).map_err(unreadable)?;
+        let loaded = self.load("", &wasm)?;
+        // A file that was written a moment ago may be written again within the same tick of its clock.
+        let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(about.ctime().unsigned_abs());
+        let is_settled = changed.elapsed().is_ok_and(|age| age > SETTLED_AFTER);
+        if is_settled && file.metadata().is_ok_and(|now| compiled.entry_of_file(engine, path, &now) == name) {
+            compiled.link(&compiled.entry(engine, &wasm), &name);
+        }
+        loaded.exports().cloned()
+    }
+
+    fn link(&self, component: &Component) -> Result<Exports, HostError> {
         let wrong = |error: wasmtime::Error| HostError::WrongWorld { reason: format!("{error:#}") };
-        let imports = component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect();
-        let instance = self.inner.linker.instantiate_pre(&component).map_err(wrong)?;
-        let exports = bindings::BuildpackPre::new(instance).map_err(wrong)?;
-        Ok(Buildpack { id: id.to_owned(), host: self.clone(), exports, imports })
+        let instance = self.inner.linker.instantiate_pre(component).map_err(wrong)?;
+        bindings::BuildpackPre::new(instance).map_err(wrong)
     }
 }
 
@@ -139,7 +192,8 @@ impl std::fmt::Debug for Host {
     }
 }
 
-fn config() -> Config {
+/// Room for all calls that may be under way, set up once.
+fn pooling() -> Config {
     let mut pool = PoolingAllocationConfig::new();
     // A buildpack in an interpreted language is made of dozens of core modules.
     pool.total_component_instances(CONCURRENT_CALLS)
@@ -152,6 +206,12 @@ fn config() -> Config {
         .max_tables_per_component(32)
         .table_elements(100_000)
         .max_unused_warm_slots(4);
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+fn config() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -161,8 +221,7 @@ fn config() -> Config {
         .relaxed_simd_deterministic(true)
         .cranelift_nan_canonicalization(true)
         .max_wasm_stack(1 << 20)
-        .async_stack_size(2 << 20)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        .async_stack_size(2 << 20);
     config
 }
 
@@ -171,9 +230,12 @@ fn config() -> Config {
 pub struct Buildpack {
     id: String,
     host: Host,
-    exports: bindings::BuildpackPre<State>,
-    imports: Arc<[String]>,
+    /// Empty until the file is loaded.
+    exports: Arc<OnceLock<Exports>>,
+    file: Option<Arc<Path>>,
 }
+
+type Exports = bindings::BuildpackPre<State>;
 
 impl std::fmt::Debug for Buildpack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -193,9 +255,22 @@ impl Buildpack {
     }
 
     /// The interfaces that the component asks the host for, such as `wasi:filesystem/types@0.2.6`.
-    #[must_use]
-    pub fn imports(&self) -> &[String] {
-        &self.imports
+    ///
+    /// # Errors
+    /// As [`Host::load`], where the buildpack is not loaded yet.
+    pub fn imports(&self) -> Result<Vec<String>, HostError> {
+        let component = self.exports()?.instance_pre().component().component_type();
+        Ok(component.imports(&self.host.inner.engine).map(|(name, _)| name.to_owned()).collect())
+    }
+
+    fn exports(&self) -> Result<&Exports, HostError> {
+        match (&self.file, self.exports.get()) {
+            (Some(path), None) => {
+                let exports = self.host.load_file(path)?;
+                Ok(self.exports.get_or_init(|| exports))
+            }
+            (_, exports) => Ok(exports.expect("a buildpack without a file is loaded from the beginning")),
+        }
     }
 
     /// Whether the tree is of this buildpack's kind.
@@ -252,6 +327,7 @@ impl Buildpack {
     ) -> Result<T, HostError> {
         let inner = &self.host.inner;
         let limits = &inner.limits;
+        let exports = self.exports()?;
         let state =
             State::new(tree, limits, inner.ambient, output).map_err(|error| HostError::Source(format!("{}: {error:#}", tree.display())))?;
 
@@ -263,11 +339,14 @@ impl Buildpack {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(move |_| if started.elapsed() < time { Ok(UpdateDeadline::Yield(1)) } else { Err(TimeUp.into()) });
 
-        let answer = match self.exports.instantiate_async(&mut store).await {
+        let answer = match exports.instantiate_async(&mut store).await {
             Ok(exports) => ask(&mut store, &exports).await,
             Err(error) => Err(error),
         };
         tracing::debug!(buildpack = self.id, elapsed = ?started.elapsed(), output = output.text(), "buildpack called");
+        if inner.is_brief {
+            std::mem::forget(store);
+        }
         let answer = answer.map_err(|error| self.explain(&error, output))?;
         // Small strings and numbers cost no fuel of their own, so the whole is measured too.
         let size = serde_json::to_vec(&answer).map_or(usize::MAX, |document| document.len());

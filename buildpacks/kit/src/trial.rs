@@ -73,7 +73,7 @@ pub async fn run(subject: &Subject, cache: &Path, update: bool) -> Result<Report
         Err(error) => return Err(TrialError::Host(error)),
     };
     report.checks.push(Check::passed(About::Component, "loads", "exports detect and plan"));
-    report.checks.push(imports::check(subjects.usual.imports()));
+    report.checks.push(imports::check(&subjects.usual.imports().map_err(TrialError::Host)?));
     let fixtures = subject.fixtures.as_deref().map(fixture::read_all).transpose()?.unwrap_or_default();
     if let (Some(directory), true) = (&subject.fixtures, fixtures.is_empty()) {
         let problem = format!("there are none in {}", directory.display());

@@ -6,7 +6,7 @@ mod tools;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use slipway_buildpack_host::{
     Buildpack, Host, PlanFailure, PlanRequest, ResolvedTools, plan_directory, report_failure, report_unresolved, report_with_tools,
@@ -92,8 +92,9 @@ impl Plan {
 
     async fn answer(&self) -> Result<Result<(BuildPlan, ResolvedTools), NoAnswer>> {
         let plugins = plugins_dir(self.plugins.as_deref())?;
-        let host = Host::new(cache_dir()?)?;
-        let runtimes = load(&host, &plugins)?;
+        // The process ends after the answer: giving back what the engine mapped would only delay it.
+        let host = std::mem::ManuallyDrop::new(Host::for_few_calls(cache_dir()?)?);
+        let runtimes = runtimes_in(&host, &plugins)?;
         let context = BuildContext { app_root: self.root.clone(), ..BuildContext::default() };
         let request = PlanRequest { context, runtime: self.runtime.clone() };
         let buildpacks: Vec<_> = runtimes.iter().map(|runtime| runtime.buildpack.clone()).collect();
@@ -113,18 +114,13 @@ impl Plan {
     }
 }
 
-/// The runtime plugins in that folder, by the id of their buildpacks, without loading the plugins' libraries.
-fn load(host: &Host, plugins: &Path) -> Result<Vec<Runtime>> {
+/// The runtime plugins in that folder, by the id of their buildpacks; nothing of them is loaded yet.
+fn runtimes_in(host: &Host, plugins: &Path) -> Result<Vec<Runtime>> {
     let missing = || Failure::new("NOT_FOUND", format!("no buildpacks in {}", plugins.display())).fix("`cargo xtask dist`, or --plugins");
     let entries = std::fs::read_dir(plugins).map_err(|_| missing())?.collect::<Result<Vec<_>, _>>()?;
-    // Each on a thread of its own: on the first run they are compiled.
-    let loaded: Vec<_> = std::thread::scope(|scope| {
-        let begun: Vec<_> = entries.iter().map(|entry| scope.spawn(|| load_runtime(host, entry.path()))).collect();
-        begun.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
-    });
     let mut found = Vec::new();
-    for runtime in loaded {
-        found.extend(runtime.map_err(|_| anyhow!("loading a buildpack panicked"))??);
+    for entry in entries {
+        found.extend(runtime(host, entry.path())?);
     }
     if found.is_empty() {
         return Err(missing().into());
@@ -134,15 +130,13 @@ fn load(host: &Host, plugins: &Path) -> Result<Vec<Runtime>> {
 }
 
 /// `None` for a folder without a plugin, and for a plugin without a buildpack.
-fn load_runtime(host: &Host, directory: PathBuf) -> Result<Option<Runtime>> {
+fn runtime(host: &Host, directory: PathBuf) -> Result<Option<Runtime>> {
     let Ok(text) = std::fs::read_to_string(directory.join("plugin.toml")) else { return Ok(None) };
     let manifest: Manifest = toml::from_str(&text).with_context(|| directory.join("plugin.toml").display().to_string())?;
     let Some(file) = manifest.buildpack else { return Ok(None) };
     let path = directory.join(&file);
-    let wasm = std::fs::read(&path).with_context(|| path.display().to_string())?;
     let id = Path::new(&file).file_stem().and_then(|stem| stem.to_str()).context("a buildpack's file has a name")?;
-    let buildpack = host.load(id, &wasm).with_context(|| path.display().to_string())?;
-    Ok(Some(Runtime { directory, buildpack }))
+    Ok(Some(Runtime { buildpack: host.of_file(id, &path), directory }))
 }
 
 /// Compiled buildpacks are kept from one run to the next.

@@ -46,7 +46,7 @@ pub(crate) fn load(directory: &Path, manifest: Manifest, approved: Option<&str>)
     if let Some(approved) = approved.filter(|approved| !approved.eq_ignore_ascii_case(&library_sha256)) {
         return Err(LoadError::Unapproved { approved: approved.to_owned(), found: library_sha256 });
     }
-    elf::check(&bytes).map_err(|problem| LoadError::NotALibrary { file: manifest.library.clone(), problem })?;
+    elf::check(&bytes, bytes.len() as u64).map_err(|problem| LoadError::NotALibrary { file: manifest.library.clone(), problem })?;
     drop(bytes);
 
     let library = Library::load(&path, manifest.message_versions)?;

@@ -9,8 +9,9 @@ const SHARED_OBJECT: u16 = 3;
 const LOAD: u32 = 1;
 const DYNAMIC: u32 = 2;
 
-/// Whether these bytes can be given to the dynamic linker of a 64-bit little-endian Linux.
-pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
+/// Whether a file of that length, which begins with these bytes, can be given to the dynamic linker of a 64-bit little-endian
+/// Linux. Program headers that lie beyond the given bytes are taken to be cut off.
+pub(crate) fn check(bytes: &[u8], length: u64) -> Result<(), String> {
     if bytes.len() < HEADER || !bytes.starts_with(b"\x7fELF") {
         return Err("it is no ELF file".into());
     }
@@ -36,9 +37,9 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
     for header in headers.chunks_exact(PROGRAM_HEADER) {
         let kind = u32_at(header, 0);
         let end = u64_at(header, 8).zip(u64_at(header, 32)).and_then(|(offset, size)| offset.checked_add(size));
-        let is_inside = end.is_some_and(|end| end <= bytes.len() as u64);
+        let is_inside = end.is_some_and(|end| end <= length);
         if matches!(kind, Some(LOAD | DYNAMIC)) && !is_inside {
-            return Err(format!("it is cut short at {} bytes", bytes.len()));
+            return Err(format!("it is cut short at {length} bytes"));
         }
         is_dynamic |= kind == Some(DYNAMIC);
     }
@@ -79,16 +80,27 @@ mod tests {
         std::fs::read(std::env::current_exe().unwrap()).unwrap()
     }
 
+    fn check_whole(bytes: &[u8]) -> Result<(), String> {
+        check(bytes, bytes.len() as u64)
+    }
+
+    #[test]
+    fn its_beginning_and_its_length_are_enough() {
+        let whole = own_program();
+        assert_eq!(check(&whole[..4096], whole.len() as u64), Ok(()));
+        assert!(check(&whole[..4096], whole.len() as u64 / 8).unwrap_err().starts_with("it is cut short at"));
+    }
+
     #[test]
     fn a_whole_file_is_accepted() {
-        assert_eq!(check(&own_program()), Ok(()));
+        assert_eq!(check_whole(&own_program()), Ok(()));
     }
 
     #[test]
     fn a_file_cut_anywhere_before_its_last_segment_ends_is_refused() {
         let whole = own_program();
         for length in [0, 3, 63, 64, 100, 4096, whole.len() / 8] {
-            assert!(check(&whole[..length]).is_err(), "{length} of {} bytes", whole.len());
+            assert!(check_whole(&whole[..length]).is_err(), "{length} of {} bytes", whole.len());
         }
     }
 
@@ -96,18 +108,18 @@ mod tests {
     fn headers_that_lie_about_their_place_are_refused() {
         let mut bytes = own_program();
         bytes[32..40].copy_from_slice(&u64::MAX.to_le_bytes());
-        assert_eq!(check(&bytes).unwrap_err(), "its program headers are cut short");
+        assert_eq!(check_whole(&bytes).unwrap_err(), "its program headers are cut short");
     }
 
     #[test]
     fn another_processor_is_named() {
         let mut bytes = own_program();
         bytes[18] = 8;
-        assert!(check(&bytes).unwrap_err().contains("another processor"));
+        assert!(check_whole(&bytes).unwrap_err().contains("another processor"));
     }
 
     #[test]
     fn text_is_no_library() {
-        assert!(check(&[b'#'; 200]).is_err());
+        assert!(check_whole(&[b'#'; 200]).is_err());
     }
 }

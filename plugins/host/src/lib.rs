@@ -21,11 +21,13 @@ mod plugin;
 mod questions;
 mod registry;
 mod reply;
+mod resolver;
 mod settings;
 
 pub use call_error::{CallError, Misconduct};
 pub use conduct::{STRIKES, Stats};
 pub use load_error::LoadError;
 pub use plugin::{Buildpack, Plugin};
-pub use registry::{Incompatible, OpenError, Options, PluginHost, load_one};
+pub use registry::{Incompatible, OpenError, Options, PluginHost};
+pub use resolver::Resolver;
 pub use slipway_plugin_abi::{Manifest, manifest::Kind, messages};

@@ -205,7 +205,7 @@ impl Plugin {
     }
 }
 
-enum Unanswered {
+pub(crate) enum Unanswered {
     Refused(PluginError),
     Misconduct(Misconduct),
     Busy,
@@ -218,7 +218,7 @@ impl From<Misconduct> for Unanswered {
     }
 }
 
-fn decode(raw: RawReply) -> Result<Reply, Unanswered> {
+pub(crate) fn decode(raw: RawReply) -> Result<Reply, Unanswered> {
     let bytes = raw.bytes.map_err(Misconduct::BadReply)?;
     let text = || shortened(&String::from_utf8_lossy(&bytes));
     let not_json = |error: serde_json::Error| Misconduct::BadReply(error.to_string());

@@ -170,14 +170,6 @@ impl PluginHost {
     }
 }
 
-/// Loads the one plugin in `directory`, for who needs no registry.
-///
-/// # Errors
-/// See [`LoadError`].
-pub async fn load_one(directory: &Path, options: &Options) -> Result<Plugin, LoadError> {
-    load(directory, manifest::read(directory)?, options).await
-}
-
 async fn load(directory: &Path, manifest: Manifest, options: &Options) -> Result<Plugin, LoadError> {
     let work = {
         let directory = directory.to_owned();

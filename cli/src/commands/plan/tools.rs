@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use slipway_buildpack_host::ResolvedTools;
 use slipway_buildpack_wit::{Lock, LockedTool, Plan as BuildPlan, Refusal, Tool};
 use slipway_plugin_host::{
-    CallError, Options, Plugin, load_one,
+    CallError, Resolver,
     messages::{PluginError, Resolution, ResolveRequest},
 };
 
@@ -42,7 +42,7 @@ pub async fn resolve(plan: &BuildPlan, kept: &Lock, runtimes: &[Runtime], direct
 struct Plugins<'a> {
     runtimes: &'a [Runtime],
     /// By place in `runtimes`; `None` for one that does not load.
-    loaded: Vec<(usize, Option<Plugin>)>,
+    loaded: Vec<(usize, Option<Resolver>)>,
 }
 
 impl Plugins<'_> {
@@ -56,7 +56,7 @@ impl Plugins<'_> {
         for place in order {
             let Some(plugin) = self.plugin(place).await else { continue };
             let request = ResolveRequest { tool: tool.name.clone(), constraint: tool.constraint.clone() };
-            match plugin.runtime_resolve(request).await {
+            match plugin.resolve(request).await {
                 Ok(resolution) => return Ok(Some(Ok(resolution))),
                 Err(CallError::Refused(error)) if error.code == UNKNOWN_TOOL => {}
                 Err(CallError::Refused(error)) => return Ok(Some(Err(error))),
@@ -66,12 +66,12 @@ impl Plugins<'_> {
         Ok(None)
     }
 
-    async fn plugin(&mut self, place: usize) -> Option<&Plugin> {
+    async fn plugin(&mut self, place: usize) -> Option<&Resolver> {
         let known = match self.loaded.iter().position(|(loaded, _)| *loaded == place) {
             Some(known) => known,
             None => {
                 let directory = &self.runtimes[place].directory;
-                let plugin = load_one(directory, &Options::default()).await;
+                let plugin = Resolver::load(directory).await;
                 let plugin = plugin.inspect_err(|error| tracing::warn!(directory = %directory.display(), %error, "plugin skipped")).ok();
                 self.loaded.push((place, plugin));
                 self.loaded.len() - 1
