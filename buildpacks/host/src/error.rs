@@ -28,3 +28,17 @@ pub enum HostError {
     #[error("the WebAssembly engine cannot be started: {0}")]
     Engine(String),
 }
+
+impl HostError {
+    /// Whether the buildpack fails on this source every time. One that ran out of time may be the right one on a busy machine.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            Self::Trap { .. }
+            | Self::Memory { .. }
+            | Self::OutputTooLarge { .. }
+            | Self::InvalidComponent { .. }
+            | Self::WrongWorld { .. } => true,
+            Self::Timeout { .. } | Self::Source(_) | Self::Cache(_) | Self::Engine(_) => false,
+        }
+    }
+}

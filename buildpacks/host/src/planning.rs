@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use slipway_buildpack_wit::{
     Asset, Beside, Command, Context, Detected, Detection, Diagnostic, Fragment, Level, Plan, Process, ProcessKind, Refusal, procfile,
     shell_line,
@@ -80,18 +80,17 @@ async fn plan_root(buildpacks: &[Buildpack], tree: &Path, request: &PlanRequest)
     if let Some(runtime) = runtime.filter(|id| buildpacks.iter().all(|buildpack| buildpack.id() != *id)) {
         return Err(PlanFailure::Refused(unknown_runtime(runtime, buildpacks)));
     }
-    let candidates = try_join_all(buildpacks.iter().map(async |buildpack| {
-        let detected = buildpack.detect(tree, &request.context).await.map_err(|error| blame(buildpack, error))?;
-        Ok(Candidate { buildpack: buildpack.id().to_owned(), detected: same_root(detected, &request.context) })
-    }))
-    .await?;
+    let (candidates, mut failed) = detect(buildpacks, tree, request, runtime).await?;
     let (chosen, detection, others) = match select(candidates, runtime) {
         Choice::Chosen { buildpack, detection, others } => {
             tracing::debug!(buildpack, score = detection.score, others = ?others.iter().map(|(id, d)| (id, d.score)).collect::<Vec<_>>(), "chosen");
             (buildpack, detection, others)
         }
         Choice::Refused(refusal) => return Err(PlanFailure::Refused(refusal)),
-        Choice::NoMatch(looked_for) => return Err(PlanFailure::NoMatch { looked_for }),
+        Choice::NoMatch(looked_for) => {
+            // The one that failed may be the one that knows it.
+            return Err(if failed.is_empty() { PlanFailure::NoMatch { looked_for } } else { failed.swap_remove(0) });
+        }
     };
     let buildpack = of_id(buildpacks, &chosen);
     let known_best = others.first().map(|(id, other)| beside(id, other, Vec::new()));
@@ -109,6 +108,7 @@ async fn plan_root(buildpacks: &[Buildpack], tree: &Path, request: &PlanRequest)
         compose(&mut fragment, &detection, contribution);
     }
     fragment.diagnostics.extend(told);
+    fragment.diagnostics.extend(failed.iter().map(left_out));
     if let Some(text) = read_procfile(&tree.join(&request.context.app_root).join("Procfile")) {
         merge_procfile(&mut fragment, &text, request.context.start_command.is_some());
     }
@@ -120,6 +120,40 @@ async fn plan_root(buildpacks: &[Buildpack], tree: &Path, request: &PlanRequest)
     }
     check_plan(&fragment).map_err(|violations| PlanFailure::InvalidPlan { buildpack: chosen.clone(), violations })?;
     Ok(Plan { buildpack: chosen, detection, beside: others, fragment })
+}
+
+/// What each buildpack says of the source. One that fails is left out, so that it does not take the others down with it, unless
+/// it is the one that was asked for.
+async fn detect(
+    buildpacks: &[Buildpack],
+    tree: &Path,
+    request: &PlanRequest,
+    runtime: Option<&str>,
+) -> Result<(Vec<Candidate>, Vec<PlanFailure>), PlanFailure> {
+    let answers = join_all(buildpacks.iter().map(|buildpack| buildpack.detect(tree, &request.context))).await;
+    let (mut candidates, mut failed) = (Vec::new(), Vec::new());
+    for (buildpack, answer) in buildpacks.iter().zip(answers) {
+        match answer {
+            Ok(detected) => {
+                candidates.push(Candidate { buildpack: buildpack.id().to_owned(), detected: same_root(detected, &request.context) })
+            }
+            Err(error) if error.is_lasting() && runtime.is_none_or(|runtime| runtime != buildpack.id()) => {
+                failed.push(blame(buildpack, error));
+            }
+            Err(error) => return Err(blame(buildpack, error)),
+        }
+    }
+    Ok((candidates, failed))
+}
+
+fn left_out(failure: &PlanFailure) -> Diagnostic {
+    Diagnostic {
+        level: Level::Warning,
+        code: "BUILDPACK_FAILED".into(),
+        message: format!("Planned without it: {failure}"),
+        file: None,
+        line: None,
+    }
 }
 
 fn beside(buildpack: &str, detection: &Detection, makes: Vec<String>) -> Beside {

@@ -13,7 +13,7 @@ use slipway_buildpack_host::{
     contract::{Context, Detected},
     plan_directory,
 };
-use support::{host, strict_host, tree, wasm};
+use support::{host, shipped, strict_host, tree, wasm};
 
 fn limits() -> Limits {
     Limits { time: Duration::from_millis(700), memory_bytes: 128 << 20, ..Limits::default() }
@@ -36,6 +36,23 @@ async fn behave(behaviour: &str) -> Result<Detected, HostError> {
 async fn a_panic_is_a_trap_with_its_message() {
     let Err(HostError::Trap { output, .. }) = behave("trap").await else { panic!() };
     assert!(output.contains("I give up"), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_traps_is_left_out_with_a_warning() {
+    let tree = tree(&[("behaviour", "trap"), ("package.json", r#"{"scripts": {"start": "node a.js"}}"#), ("a.js", "")]);
+    let mut buildpacks = shipped(&host());
+    buildpacks.push(hostile());
+    let plan = plan_directory(&buildpacks, tree.path(), &PlanRequest::default()).await.unwrap();
+    assert_eq!(plan.buildpack, "node");
+    let warning = plan.fragment.diagnostics.iter().find(|diagnostic| diagnostic.code == "BUILDPACK_FAILED").unwrap();
+    assert!(warning.message.contains("`hostile`"), "{}", warning.message);
+
+    for (buildpacks, runtime) in [(&buildpacks[..], Some("hostile".to_owned())), (&[hostile()][..], None)] {
+        let request = PlanRequest { runtime, ..PlanRequest::default() };
+        let answer = plan_directory(buildpacks, tree.path(), &request).await;
+        assert!(matches!(answer, Err(PlanFailure::Host { ref buildpack, .. }) if buildpack == "hostile"), "{answer:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
