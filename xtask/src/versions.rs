@@ -11,8 +11,11 @@ use serde_json::{Value, json};
 
 use crate::{root, run};
 
-/// The first line that has an image.
-const OLDEST_NODE_IMAGE: &[u64] = &[0, 10];
+/// The first line that has an image, and what that is called.
+const OLDEST_NODE_IMAGE: (&[u64], &str) = (&[0, 8], "node:0.8.28");
+/// A line of development releases that people used all the same, and the day on which the next stable one took its place. The
+/// schedule lists stable lines only.
+const NODE_DEVELOPMENT: (&[u64], &str) = (&[0, 11], "2015-02-06");
 
 /// The last days with security fixes, from "Status of Python versions" in the Python developer's guide; where it names a month,
 /// the last day of it. The second column is the last release of lines that uv no longer lists.
@@ -69,23 +72,26 @@ fn node(scratch: &Path, today: &str) -> Result<Value> {
     let names = published.iter().map(String::as_str).chain(dated.iter().filter_map(|release| release["version"].as_str()));
     let releases: BTreeSet<Release> = names.filter_map(release).collect();
     let mut lines = Vec::new();
-    for (line, about) in
-        schedule.iter().filter_map(|(name, about)| Some((number_of(name.strip_prefix('v')?)?, about))).collect::<BTreeMap<_, _>>()
-    {
+    let development = json!({ "end": NODE_DEVELOPMENT.1 });
+    let scheduled = schedule.iter().filter_map(|(name, about)| Some((number_of(name.strip_prefix('v')?)?, about)));
+    for (line, about) in scheduled.chain([(NODE_DEVELOPMENT.0.to_vec(), &development)]).collect::<BTreeMap<_, _>>() {
         let of_line: Vec<String> = releases.iter().filter(|release| release.starts_with(&line)).map(text).collect();
         // Scheduled and not out yet.
         let Some(newest) = of_line.last() else { continue };
         let version = line.iter().map(u64::to_string).collect::<Vec<_>>().join(".");
-        let has_image = line.as_slice() >= OLDEST_NODE_IMAGE;
+        let image = match OLDEST_NODE_IMAGE {
+            (oldest, image) if line == oldest => Some(image.to_owned()),
+            (oldest, _) => (line.as_slice() > oldest).then(|| format!("node:{version}-slim")),
+        };
         lines.push(json!({
             "version": version,
-            "image": has_image.then(|| format!("node:{version}-slim")),
+            "image": image,
             "end_of_life": about["end"],
             "lts": about["codename"].as_str().filter(|_| about["lts"].as_str().is_some_and(|since| since <= today)),
-            "releases": if has_image { of_line } else { vec![newest.clone()] },
+            "releases": if image.is_some() { of_line } else { vec![newest.clone()] },
         }));
     }
-    let basis = "Releases: the npm packages `node` (its versions) and `node-releases`. End of life and long-term support: the release schedule in `node-releases`. Of lines without an image, the last release alone. Written by `cargo xtask versions`.";
+    let basis = "Releases: the npm packages `node` (its versions) and `node-releases`. End of life and long-term support: the release schedule in `node-releases`, and of 0.11 the day of 0.12. Of lines without an image, the last release alone. Written by `cargo xtask versions`.";
     Ok(json!({ "basis": basis, "as_of": today, "lines": lines }))
 }
 
