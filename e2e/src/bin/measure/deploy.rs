@@ -114,14 +114,14 @@ async fn run_by_hand(limits: &[&str]) -> Result<Duration> {
 }
 
 /// With BuildKit, which a client without its plugin `buildx` refuses: the environment may name another.
-fn docker(arguments: &[&str]) -> Result<String> {
+pub(super) fn docker(arguments: &[&str]) -> Result<String> {
     let program = std::env::var_os("SLIPWAY_MEASURE_DOCKER").unwrap_or_else(|| "docker".into());
     let output = Command::new(program).args(arguments).env("DOCKER_BUILDKIT", "1").stdin(Stdio::null()).output().context("docker")?;
     ensure!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn change(directory: &Path, file: &str, from: &str, to: &str) -> Result<()> {
+pub(super) fn change(directory: &Path, file: &str, from: &str, to: &str) -> Result<()> {
     let path = directory.join(file);
     let text = fs::read_to_string(&path)?;
     ensure!(text.contains(from), "{file} contains {from:?}");
@@ -130,6 +130,6 @@ fn change(directory: &Path, file: &str, from: &str, to: &str) -> Result<()> {
 }
 
 /// Differs between runs of the program, so that no layer of an earlier one fits.
-fn nonce() -> u32 {
+pub(super) fn nonce() -> u32 {
     std::process::id()
 }

@@ -7,6 +7,7 @@ mod apps;
 mod deploy;
 mod memory;
 mod plan;
+mod rebuild;
 mod sample;
 mod sandbox;
 
@@ -24,6 +25,9 @@ async fn main() -> Result<()> {
     }
     if is_wanted("deploy") {
         deploy::measure().await?;
+    }
+    if is_wanted("rebuild") {
+        rebuild::measure().await?;
     }
     if is_wanted("memory") {
         memory::measure().await?;
