@@ -209,21 +209,21 @@ pub struct Filter {
 /// # Errors
 /// Those of the database.
 pub async fn find(platform: &Platform, viewer: &Viewer, id: ApplicationId) -> Result<Option<Application>> {
-    Ok(applications::find(&mut platform.db.read().await?, viewer, id).await?)
+    Ok(applications::find(&mut platform.db.read_once().await?, viewer, id).await?)
 }
 
 /// # Errors
 /// Those of the database.
 pub async fn by_slug(platform: &Platform, viewer: &Viewer, slug: &str) -> Result<Option<Application>> {
     let Ok(slug) = slug.parse::<Slug>() else { return Ok(None) };
-    Ok(applications::by_slug(&mut platform.db.read().await?, viewer, &slug).await?)
+    Ok(applications::by_slug(&mut platform.db.read_once().await?, viewer, &slug).await?)
 }
 
 /// # Errors
 /// Those of the database.
 pub async fn list(platform: &Platform, viewer: &Viewer, filter: Filter, page: &Page) -> Result<Slice<Application>> {
     let filter = applications::Filter { organization: filter.organization, status: filter.status, search: filter.search };
-    Ok(applications::list(&mut platform.db.read().await?, viewer, &filter, page).await?)
+    Ok(applications::list(&mut platform.db.read_once().await?, viewer, &filter, page).await?)
 }
 
 /// Whether an application may be given this slug. Slugs are the platform's: the answer is the same for everybody.
@@ -235,7 +235,7 @@ pub async fn slug_is_available(platform: &Platform, slug: &str) -> Result<bool> 
     if RESERVED_SLUGS.contains(&slug.as_str()) {
         return Ok(false);
     }
-    Ok(!applications::slug_taken(&mut platform.db.read().await?, &slug).await?)
+    Ok(!applications::slug_taken(&mut platform.db.read_once().await?, &slug).await?)
 }
 
 /// Where visitors reach the application that has this slug.

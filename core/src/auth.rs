@@ -49,7 +49,7 @@ pub async fn sign_in(platform: &Platform, attempts: &LoginAttempts, caller: &Cal
         return Err(wrong().into());
     }
     let attempt = attempts.begin(&email, caller.address, platform.now())?;
-    let user = users::by_email(&mut platform.db.read().await?, &email).await?;
+    let user = users::by_email(&mut platform.db.read_once().await?, &email).await?;
     let known = user.as_ref().and_then(|user| user.password_hash.clone());
     if !password::matches(with.password, known).await? {
         tracing::info!(address = ?caller.address, "a sign-in failed");
@@ -100,7 +100,7 @@ pub async fn sessions(platform: &Platform, viewer: &Viewer, user: UserId) -> Res
     if viewer.user_id() != Some(user) {
         return Ok(Vec::new());
     }
-    Ok(sessions::of_user(&mut platform.db.read().await?, user, platform.now()).await?)
+    Ok(sessions::of_user(&mut platform.db.read_once().await?, user, platform.now()).await?)
 }
 
 /// A token that a program shall have.
@@ -170,7 +170,7 @@ pub async fn api_tokens(platform: &Platform, viewer: &Viewer, user: UserId) -> R
     if viewer.user_id() != Some(user) {
         return Ok(Vec::new());
     }
-    Ok(api_tokens::of_user(&mut platform.db.read().await?, user).await?)
+    Ok(api_tokens::of_user(&mut platform.db.read_once().await?, user).await?)
 }
 
 /// The one organization that the caller's API token opens, if it is of that kind.
@@ -179,5 +179,5 @@ pub async fn api_tokens(platform: &Platform, viewer: &Viewer, user: UserId) -> R
 /// Those of the database.
 pub(crate) async fn only_organization(platform: &Platform, viewer: &Viewer) -> Result<Option<OrganizationId>> {
     let Viewer::User { token: Some(id), .. } = viewer else { return Ok(None) };
-    Ok(api_tokens::find(&mut platform.db.read().await?, *id).await?.and_then(|token| token.organization_id))
+    Ok(api_tokens::find(&mut platform.db.read_once().await?, *id).await?.and_then(|token| token.organization_id))
 }

@@ -20,7 +20,7 @@ use slipway_store::{
 
 pub(crate) use cancel::abandon_all;
 pub use cancel::cancel;
-pub use read::{build_log, build_log_length, can_cancel, can_rollback, failure, find, instances, last_lines, list, steps};
+pub use read::{LAST_LINES, build_log, build_log_length, can_cancel, can_rollback, failure, find, last_lines};
 pub use source::{DeploySource, DeploymentSource};
 use source::{read_source, source};
 
@@ -88,7 +88,7 @@ pub async fn redeploy(p: &Platform, viewer: &Viewer, id: DeploymentId, key: Opti
 /// # Errors
 /// As [`request`].
 pub async fn redeploy_for_variables(p: &Platform, viewer: &Viewer, application: ApplicationId) -> Result<Option<(Deployment, Operation)>> {
-    let row = applications::find(&mut p.db.read().await?, viewer, application).await?;
+    let row = applications::find(&mut p.db.read_once().await?, viewer, application).await?;
     let row = row.ok_or_else(|| UserError::not_found("id", "application"))?;
     match row.current_deployment_id.filter(|_| row.current_release_id.is_some()) {
         Some(current) => again(p, viewer, current, None, DeploymentTrigger::EnvChange).await.map(Some),

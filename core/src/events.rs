@@ -1,10 +1,10 @@
 //! Events: what happened to an application, for the people whose it is.
 
-use slipway_model::{ApplicationId, EventId, Viewer};
+use slipway_model::EventId;
 use slipway_store::{
-    Page, Slice, Tx,
+    Tx,
     applications::Application,
-    events::{self, Event, NewEvent},
+    events::{self, NewEvent},
 };
 
 use crate::{Platform, error::Result};
@@ -39,12 +39,4 @@ pub(crate) async fn record_platform(tx: &mut Tx, platform: &Platform, resource: 
     };
     events::insert(tx, &event).await?;
     Ok(())
-}
-
-/// What happened to an application, newest first.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list(platform: &Platform, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Event>> {
-    Ok(events::of_application(&mut platform.db.read().await?, viewer, application, page).await?)
 }

@@ -1,40 +1,23 @@
 //! Instances: what their nodes say of them, and what that makes of their application.
 
 use slipway_model::{
-    ApplicationId, NodeId, Timestamp, Viewer,
+    ApplicationId, Timestamp, Viewer,
     state::{ApplicationStatus, InstanceStatus},
 };
 use slipway_protocol::ObservedInstance;
 use slipway_store::{
-    Page, Slice, Tx, applications,
+    Tx, applications,
     instances::{self, Instance},
     operations, releases as stored,
 };
 
-use crate::{Platform, error::Result, events, metering, operations::Payload, plans::require_admin, releases};
+use crate::{Platform, error::Result, events, metering, operations::Payload, releases};
 use slipway_buildpack_wit::ProcessKind;
 
 /// A node's clock that is further off than this says nothing about when something happened (F7).
 const TRUSTED_SKEW_MS: i64 = 30_000;
 /// Of an instance's last output.
 const LAST_LINES: usize = 200;
-
-/// Those of an application that should run or do, newest first.
-///
-/// # Errors
-/// Those of the database.
-pub async fn of_application(p: &Platform, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Instance>> {
-    Ok(instances::current_of(&mut p.db.read().await?, viewer, application, page).await?)
-}
-
-/// Those of a node, newest first; ended ones too. For administrators.
-///
-/// # Errors
-/// Those of the database.
-pub async fn of_node(p: &Platform, viewer: &Viewer, node: NodeId, page: &Page) -> Result<Slice<Instance>> {
-    require_admin(viewer)?;
-    Ok(instances::of_node(&mut p.db.read().await?, node, page).await?)
-}
 
 /// Takes in what a node says of an instance. `None`: nothing new.
 pub(crate) fn observe(row: &Instance, seen: &ObservedInstance, skew_ms: Option<i64>, now: Timestamp) -> Option<Instance> {

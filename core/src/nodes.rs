@@ -9,7 +9,7 @@ use slipway_store::{
     Page, Slice, StoreError, applications,
     enrollment_tokens::{self, EnrollmentToken},
     instances,
-    nodes::{self, Allocated, Node},
+    nodes::{self, Node},
     operations, regions,
 };
 
@@ -113,14 +113,14 @@ pub async fn enrollment_token_revoke(p: &Platform, viewer: &Viewer, id: Enrollme
 /// Those of the database.
 pub async fn enrollment_tokens(p: &Platform, viewer: &Viewer, page: &Page) -> Result<Slice<EnrollmentToken>> {
     require_admin(viewer)?;
-    Ok(enrollment_tokens::list(&mut p.db.read().await?, page).await?)
+    Ok(enrollment_tokens::list(&mut p.db.read_once().await?, page).await?)
 }
 
 /// # Errors
 /// Those of the database.
 pub async fn find(p: &Platform, viewer: &Viewer, id: NodeId) -> Result<Option<Node>> {
     require_admin(viewer)?;
-    Ok(nodes::find(&mut p.db.read().await?, id).await?)
+    Ok(nodes::find(&mut p.db.read_once().await?, id).await?)
 }
 
 /// Newest first.
@@ -135,15 +135,7 @@ pub async fn list(
     page: &Page,
 ) -> Result<Slice<Node>> {
     require_admin(viewer)?;
-    Ok(nodes::list(&mut p.db.read().await?, region, statuses.as_deref(), page).await?)
-}
-
-/// What of the node is promised to instances.
-///
-/// # Errors
-/// Those of the database.
-pub async fn allocated(p: &Platform, id: NodeId) -> Result<Allocated> {
-    Ok(nodes::allocated(&mut p.db.read().await?, &[id]).await?.remove(&id).unwrap_or_default())
+    Ok(nodes::list(&mut p.db.read_once().await?, region, statuses.as_deref(), page).await?)
 }
 
 /// A cordoned node keeps what runs on it and takes no new deployments (R4.5).
@@ -190,7 +182,7 @@ pub async fn update(p: &Platform, viewer: &Viewer, id: NodeId, change: NodeChang
 /// There is none, or it is revoked already.
 pub async fn revoke(p: &Platform, viewer: &Viewer, id: NodeId) -> Result<Node> {
     require_admin(viewer)?;
-    let open = instances::open_on(&mut p.db.read().await?, id).await?;
+    let open = instances::open_on(&mut p.db.read_once().await?, id).await?;
     let applications: BTreeSet<ApplicationId> = open.iter().map(|row| row.application_id).collect();
     let mut tx = p.db.begin().await?;
     for application in &applications {

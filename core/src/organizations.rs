@@ -75,14 +75,14 @@ pub(crate) fn taken(slug: &Slug) -> Error {
 /// # Errors
 /// Those of the database.
 pub async fn find(platform: &Platform, viewer: &Viewer, id: OrganizationId) -> Result<Option<Organization>> {
-    Ok(organizations::find(&mut platform.db.read().await?, viewer, id).await?)
+    Ok(organizations::find(&mut platform.db.read_once().await?, viewer, id).await?)
 }
 
 /// # Errors
 /// Those of the database.
 pub async fn by_slug(platform: &Platform, viewer: &Viewer, slug: &str) -> Result<Option<Organization>> {
     let Ok(slug) = slug.parse::<Slug>() else { return Ok(None) };
-    Ok(organizations::by_slug(&mut platform.db.read().await?, viewer, &slug).await?)
+    Ok(organizations::by_slug(&mut platform.db.read_once().await?, viewer, &slug).await?)
 }
 
 /// Those that the caller may see.
@@ -90,7 +90,7 @@ pub async fn by_slug(platform: &Platform, viewer: &Viewer, slug: &str) -> Result
 /// # Errors
 /// Those of the database.
 pub async fn list(platform: &Platform, viewer: &Viewer, page: &Page) -> Result<Slice<Organization>> {
-    Ok(organizations::list(&mut platform.db.read().await?, viewer, page).await?)
+    Ok(organizations::list(&mut platform.db.read_once().await?, viewer, page).await?)
 }
 
 /// Who belongs to it.
@@ -98,7 +98,7 @@ pub async fn list(platform: &Platform, viewer: &Viewer, page: &Page) -> Result<S
 /// # Errors
 /// Those of the database.
 pub async fn members(platform: &Platform, viewer: &Viewer, id: OrganizationId) -> Result<Vec<Membership>> {
-    Ok(memberships::of_organization(&mut platform.db.read().await?, viewer, id).await?)
+    Ok(memberships::of_organization(&mut platform.db.read_once().await?, viewer, id).await?)
 }
 
 /// Where a person belongs, as far as the caller may see it.
@@ -106,7 +106,7 @@ pub async fn members(platform: &Platform, viewer: &Viewer, id: OrganizationId) -
 /// # Errors
 /// Those of the database.
 pub async fn memberships_of(platform: &Platform, viewer: &Viewer, user: UserId) -> Result<Vec<Membership>> {
-    let all = memberships::of_user(&mut platform.db.read().await?, user).await?;
+    let all = memberships::of_user(&mut platform.db.read_once().await?, user).await?;
     Ok(all.into_iter().filter(|membership| viewer.role_in(membership.organization_id).is_some()).collect())
 }
 

@@ -173,20 +173,20 @@ pub async fn delete(platform: &Platform, viewer: &Viewer, id: PlanId) -> Result<
 /// # Errors
 /// Those of the database.
 pub async fn find(platform: &Platform, id: PlanId) -> Result<Option<Plan>> {
-    Ok(plans::find(&mut platform.db.read().await?, id).await?)
+    Ok(plans::find(&mut platform.db.read_once().await?, id).await?)
 }
 
 /// # Errors
 /// Those of the database.
 pub async fn by_slug(platform: &Platform, slug: &str) -> Result<Option<Plan>> {
     let Ok(slug) = slug.parse::<Slug>() else { return Ok(None) };
-    Ok(plans::by_slug(&mut platform.db.read().await?, &slug).await?)
+    Ok(plans::by_slug(&mut platform.db.read_once().await?, &slug).await?)
 }
 
 /// # Errors
 /// Those of the database.
 pub async fn list(platform: &Platform, active_only: bool, page: &Page) -> Result<Slice<Plan>> {
-    Ok(plans::list(&mut platform.db.read().await?, active_only, page).await?)
+    Ok(plans::list(&mut platform.db.read_once().await?, active_only, page).await?)
 }
 
 /// How many applications use it.
@@ -194,7 +194,7 @@ pub async fn list(platform: &Platform, active_only: bool, page: &Page) -> Result
 /// # Errors
 /// Those of the database.
 pub async fn application_count(platform: &Platform, id: PlanId) -> Result<i64> {
-    Ok(plans::application_count(&mut platform.db.read().await?, id).await?)
+    Ok(plans::application_count(&mut platform.db.read_once().await?, id).await?)
 }
 
 /// That the caller runs this platform.

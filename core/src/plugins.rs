@@ -79,7 +79,7 @@ fn row(platform: &Platform, plugin_id: String, sha256: Option<Sha256Digest>) -> 
 /// Those of the database.
 pub async fn list(platform: &Platform, viewer: &Viewer, page: &Page) -> Result<Slice<Installed>> {
     require_admin(viewer)?;
-    let slice = plugins::page(&mut platform.db.read().await?, page).await?;
+    let slice = plugins::page(&mut platform.db.read_once().await?, page).await?;
     let items = slice.items.into_iter().map(|row| installed(platform, row)).collect();
     Ok(Slice { items, has_next: slice.has_next, has_previous: slice.has_previous })
 }
@@ -88,7 +88,7 @@ pub async fn list(platform: &Platform, viewer: &Viewer, page: &Page) -> Result<S
 /// Those of the database.
 pub async fn find(platform: &Platform, viewer: &Viewer, id: PluginRowId) -> Result<Option<Installed>> {
     require_admin(viewer)?;
-    Ok(plugins::find(&mut platform.db.read().await?, id).await?.map(|row| installed(platform, row)))
+    Ok(plugins::find(&mut platform.db.read_once().await?, id).await?.map(|row| installed(platform, row)))
 }
 
 /// By what its manifest calls it.
@@ -97,7 +97,7 @@ pub async fn find(platform: &Platform, viewer: &Viewer, id: PluginRowId) -> Resu
 /// Those of the database.
 pub async fn by_name(platform: &Platform, viewer: &Viewer, name: &str) -> Result<Option<Installed>> {
     require_admin(viewer)?;
-    Ok(plugins::by_plugin_id(&mut platform.db.read().await?, name).await?.map(|row| installed(platform, row)))
+    Ok(plugins::by_plugin_id(&mut platform.db.read_once().await?, name).await?.map(|row| installed(platform, row)))
 }
 
 fn installed(platform: &Platform, row: PluginRow) -> Installed {

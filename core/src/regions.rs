@@ -69,26 +69,18 @@ pub async fn update(platform: &Platform, viewer: &Viewer, id: RegionId, name: Op
 /// # Errors
 /// Those of the database.
 pub async fn find(platform: &Platform, id: RegionId) -> Result<Option<Region>> {
-    Ok(regions::find(&mut platform.db.read().await?, id).await?)
+    Ok(regions::find(&mut platform.db.read_once().await?, id).await?)
 }
 
 /// # Errors
 /// Those of the database.
 pub async fn by_slug(platform: &Platform, slug: &str) -> Result<Option<Region>> {
     let Ok(slug) = slug.parse::<Slug>() else { return Ok(None) };
-    Ok(regions::by_slug(&mut platform.db.read().await?, &slug).await?)
+    Ok(regions::by_slug(&mut platform.db.read_once().await?, &slug).await?)
 }
 
 /// # Errors
 /// Those of the database.
 pub async fn list(platform: &Platform, available_only: bool, page: &Page) -> Result<Slice<Region>> {
-    Ok(regions::list(&mut platform.db.read().await?, available_only, page).await?)
-}
-
-/// Whether it is offered and has a node that takes applications (R5.4).
-///
-/// # Errors
-/// Those of the database.
-pub async fn is_available(platform: &Platform, region: &Region) -> Result<bool> {
-    Ok(region.active && regions::has_capacity(&mut platform.db.read().await?, region.id).await?)
+    Ok(regions::list(&mut platform.db.read_once().await?, available_only, page).await?)
 }

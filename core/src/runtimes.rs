@@ -80,38 +80,30 @@ pub async fn set_active(platform: &Platform, viewer: &Viewer, id: RuntimeId, act
 /// # Errors
 /// Those of the database.
 pub async fn find(platform: &Platform, id: RuntimeId) -> Result<Option<Runtime>> {
-    Ok(runtimes::find(&mut platform.db.read().await?, id).await?)
+    Ok(runtimes::find(&mut platform.db.read_once().await?, id).await?)
 }
 
 /// # Errors
 /// Those of the database.
 pub async fn by_slug(platform: &Platform, slug: &str) -> Result<Option<Runtime>> {
-    Ok(runtimes::by_slug(&mut platform.db.read().await?, slug).await?)
+    Ok(runtimes::by_slug(&mut platform.db.read_once().await?, slug).await?)
 }
 
-/// The version of a kind that is taken where none is asked for.
-///
-/// # Errors
-/// Those of the database.
-pub async fn default_of(platform: &Platform, kind: &str) -> Result<Option<Runtime>> {
-    Ok(runtimes::default_of(&mut platform.db.read().await?, kind).await?)
+/// Of the versions of a kind, oldest first, that which is taken where none is asked for: the marked one that is offered, or else
+/// the youngest that is.
+#[must_use]
+pub fn default_of(of_kind: &[Runtime]) -> Option<&Runtime> {
+    let offered = || of_kind.iter().rev().filter(|runtime| runtime.active);
+    offered().find(|runtime| runtime.is_default).or_else(|| offered().next())
 }
 
-/// The runtime of a kind that an exact version such as `22.14.0` belongs to, or else its default.
-///
-/// # Errors
-/// Those of the database.
-pub async fn matching(platform: &Platform, kind: &str, version: Option<&str>) -> Result<Option<Runtime>> {
-    let of_kind = runtimes::list_of_kind(&mut platform.db.read().await?, kind, false, &Page::first(Page::MOST)).await?.items;
-    let belongs = |runtime: &Runtime| {
-        version.is_some_and(|version| version == runtime.version || version.starts_with(&format!("{}.", runtime.version)))
-    };
-    match (of_kind.into_iter().find(belongs), version) {
-        (Some(runtime), _) => Ok(Some(runtime)),
-        // A version that is built but not offered, such as one past its end of life, is no other version.
-        (None, Some(_)) => Ok(None),
-        (None, None) => default_of(platform, kind).await,
-    }
+/// Of the versions of a kind that which an exact version such as `22.14.0` belongs to, or else its default. A version that is
+/// built but not offered, such as one past its end of life, is no other version.
+#[must_use]
+pub fn matching<'a>(of_kind: &'a [Runtime], version: Option<&str>) -> Option<&'a Runtime> {
+    let Some(version) = version else { return default_of(of_kind) };
+    let belongs = |runtime: &&Runtime| version == runtime.version || version.starts_with(&format!("{}.", runtime.version));
+    of_kind.iter().find(belongs)
 }
 
 /// # Errors
@@ -122,4 +114,51 @@ pub async fn list(platform: &Platform, kind: Option<&str>, active_only: bool, pa
         Some(kind) => runtimes::list_of_kind(tx, kind, active_only, page).await?,
         None => runtimes::list(tx, active_only, page).await?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn runtime(version: &str, active: bool, is_default: bool) -> Runtime {
+        Runtime {
+            id: RuntimeId::from_uuid(uuid::Uuid::nil()),
+            slug: format!("node-{version}"),
+            kind: "node".into(),
+            name: format!("Node.js {version}"),
+            version: version.into(),
+            builder_image: String::new(),
+            run_image: String::new(),
+            default_build_command: None,
+            default_start_command: None,
+            default_port: None,
+            active,
+            is_default,
+            plugin: "runtime-node".into(),
+            eol_at: None,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn the_default_of_a_kind_is_the_marked_one_that_is_offered_or_else_the_youngest() {
+        let version = |of_kind: &[Runtime]| default_of(of_kind).map(|runtime| runtime.version.clone());
+        assert_eq!(version(&[]), None);
+        assert_eq!(version(&[runtime("20", true, true), runtime("22", true, false)]).as_deref(), Some("20"));
+        assert_eq!(version(&[runtime("20", false, true), runtime("22", true, false), runtime("24", false, false)]).as_deref(), Some("22"));
+        assert_eq!(version(&[runtime("20", false, true)]), None);
+    }
+
+    #[test]
+    fn a_version_belongs_to_its_line() {
+        let of_kind = [runtime("2", true, true), runtime("22", true, false)];
+        let line = |version| matching(&of_kind, version).map(|runtime| runtime.version.as_str());
+        assert_eq!(line(Some("22.14.0")), Some("22"));
+        assert_eq!(line(Some("22")), Some("22"));
+        assert_eq!(line(Some("24.0.0")), None);
+        assert_eq!(line(None), Some("2"));
+    }
 }

@@ -116,7 +116,7 @@ pub async fn receive<E>(
     body: impl Stream<Item = Result<bytes::Bytes, E>> + Send,
 ) -> Result<Upload, Refused> {
     let digest = Sha256Digest::of(ticket.as_bytes());
-    let upload = uploads::with_ticket(&mut platform.db.read().await?, digest).await?.ok_or(Refused::Unknown)?;
+    let upload = uploads::with_ticket(&mut platform.db.read_once().await?, digest).await?.ok_or(Refused::Unknown)?;
     usable(&upload, platform.now())?;
     let (Some(announced), Some(sha256)) = (upload.size_bytes.and_then(|size| u64::try_from(size).ok()), upload.sha256) else {
         return Err(Refused::Unknown);

@@ -110,19 +110,10 @@ pub async fn unset(platform: &Platform, viewer: &Viewer, id: ApplicationId, keys
     Ok(application)
 }
 
-/// The variables of an application, by key.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list(platform: &Platform, viewer: &Viewer, id: ApplicationId, scope: Option<VariableScope>) -> Result<Vec<Variable>> {
-    let mut all = variables::of_application(&mut platform.db.read().await?, viewer, id).await?;
-    all.retain(|variable| match scope {
-        None => true,
-        Some(VariableScope::Both) => variable.scope == VariableScope::Both,
-        Some(scope) => variable.scope == scope || variable.scope == VariableScope::Both,
-    });
-    all.sort_by(|a, b| a.key.cmp(&b.key));
-    Ok(all)
+/// Whether a variable is seen in a scope.
+#[must_use]
+pub fn is_seen_in(variable: &Variable, scope: VariableScope) -> bool {
+    variable.scope == scope || variable.scope == VariableScope::Both
 }
 
 /// Gives one value to an administrator of its organization, and writes down that it did.

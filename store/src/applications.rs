@@ -7,7 +7,7 @@ use slipway_model::{
     Timestamp, UserId, Viewer, state::ApplicationStatus,
 };
 
-use crate::{Cursor, Listed, Order, Page, Slice, StoreError, Tx, scope};
+use crate::{Cursor, Listed, Order, Page, Slice, Sql, StoreError, Tx, scope};
 
 row! {
     pub struct Application {
@@ -128,14 +128,33 @@ pub async fn list(tx: &mut Tx, viewer: &Viewer, filter: &Filter, page: &Page) ->
     if let Some(organization) = filter.organization {
         sql = sql.and("organization_id = ?", [organization]);
     }
-    if let Some(status) = &filter.status {
+    tx.fetch_slice(narrowed(sql, filter.status.as_deref(), filter.search.as_deref()), page, Order::NewestFirst).await
+}
+
+/// Of each organization, newest first.
+pub async fn of_each_organization(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    organizations: &[OrganizationId],
+    status: Option<&[ApplicationStatus]>,
+    search: Option<&str>,
+    page: &Page,
+) -> Result<HashMap<OrganizationId, Slice<Application>>, StoreError> {
+    let list = |organization| {
+        narrowed(sql!("SELECT * FROM applications WHERE deleted_at IS NULL AND organization_id = $1", organization), status, search)
+    };
+    tx.fetch_slices(viewer, organizations, list, |row: &Application| row.organization_id, page, Order::NewestFirst).await
+}
+
+fn narrowed(mut sql: Sql, status: Option<&[ApplicationStatus]>, search: Option<&str>) -> Sql {
+    if let Some(status) = status {
         sql = sql.any("status", status.iter().copied());
     }
-    if let Some(search) = &filter.search {
+    if let Some(search) = search {
         let pattern = format!("%{}%", search.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
         sql = sql.and("(lower(name) LIKE ? ESCAPE '\\' OR slug LIKE ? ESCAPE '\\')", [&pattern, &pattern]);
     }
-    tx.fetch_slice(sql, page, Order::NewestFirst).await
+    sql
 }
 
 /// How many an organization has.

@@ -1,8 +1,10 @@
 //! The build log of a deployment: numbered lines, never renumbered, so that a reader resumes where it was.
 
+use std::collections::HashMap;
+
 use slipway_model::{DeploymentId, TaskId, Timestamp, Viewer};
 
-use crate::{StoreError, Tx};
+use crate::{Sql, StoreError, Tx};
 
 row! {
     pub struct BuildLogLine {
@@ -57,4 +59,31 @@ pub async fn after(tx: &mut Tx, viewer: &Viewer, deployment: DeploymentId, after
         after.saturating_add(most)
     );
     fetch_all!(tx, sql.within("d.organization_id", viewer).push(" ORDER BY l.line_number"))
+}
+
+/// The last lines of each log, at most `most`, in order; deployments without any are left out.
+pub async fn ends_of(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    deployments: &[DeploymentId],
+    most: i64,
+) -> Result<HashMap<DeploymentId, Vec<BuildLogLine>>, StoreError> {
+    let end = |deployment: &DeploymentId| {
+        let sql = sql!(
+            "SELECT l.*, d.organization_id FROM build_log_lines l JOIN deployments d ON d.id = l.deployment_id WHERE l.deployment_id = $1",
+            *deployment
+        );
+        sql.push(" ORDER BY l.line_number DESC").limit(most)
+    };
+    let mut ends: HashMap<DeploymentId, Vec<BuildLogLine>> = HashMap::new();
+    for deployments in deployments.chunks(100) {
+        for line in fetch_all!(tx, Sql::each(deployments.iter().map(end)).within("organization_id", viewer))? {
+            let line: BuildLogLine = line;
+            ends.entry(line.deployment_id).or_default().push(line);
+        }
+    }
+    for lines in ends.values_mut() {
+        lines.sort_by_key(|line| line.line_number);
+    }
+    Ok(ends)
 }

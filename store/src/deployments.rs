@@ -84,6 +84,24 @@ pub async fn of_application(
     tx.fetch_slice(sql, page, Order::NewestFirst).await
 }
 
+/// Of each application, newest first.
+pub async fn of_each_application(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    applications: &[ApplicationId],
+    statuses: Option<&[DeploymentStatus]>,
+    page: &Page,
+) -> Result<HashMap<ApplicationId, Slice<Deployment>>, StoreError> {
+    let list = |application| {
+        let sql = sql!("SELECT * FROM deployments WHERE application_id = $1", application);
+        match statuses {
+            Some(statuses) => sql.any("status", statuses.iter().copied()),
+            None => sql,
+        }
+    };
+    tx.fetch_slices(viewer, applications, list, |row: &Deployment| row.application_id, page, Order::NewestFirst).await
+}
+
 /// The number that the application's next deployment has. To be asked in the transaction that inserts it.
 pub async fn next_number(tx: &mut Tx, application: ApplicationId) -> Result<i64, StoreError> {
     let (number,): (i64,) = fetch_one!(tx, "SELECT COALESCE(MAX(number), 0) + 1 FROM deployments WHERE application_id = $1", application)?;

@@ -1,5 +1,7 @@
 //! Events: what happened, in one order for the whole platform. Those of no organization are for administrators.
 
+use std::collections::HashMap;
+
 use slipway_model::{ApplicationId, EventId, OrganizationId, Timestamp, Viewer};
 
 use crate::{Cursor, Engine, Listed, Order, Page, Slice, StoreError, Tx};
@@ -62,6 +64,19 @@ pub async fn insert(tx: &mut Tx, event: &NewEvent) -> Result<Event, StoreError> 
         event.data.as_ref(),
         event.created_at
     )
+}
+
+/// Of each application, newest first.
+pub async fn of_each_application(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    applications: &[ApplicationId],
+    page: &Page,
+) -> Result<HashMap<ApplicationId, Slice<Event>>, StoreError> {
+    let parents: Vec<Option<ApplicationId>> = applications.iter().copied().map(Some).collect();
+    let list = |application| sql!("SELECT * FROM events WHERE application_id = $1", application);
+    let slices = tx.fetch_slices(viewer, &parents, list, |row: &Event| row.application_id, page, Order::NewestFirst).await?;
+    Ok(slices.into_iter().filter_map(|(application, slice)| Some((application?, slice))).collect())
 }
 
 /// Newest first.

@@ -76,22 +76,40 @@ pub async fn of_application(tx: &mut Tx, viewer: &Viewer, application: Applicati
     tx.fetch_slice(sql, page, Order::NewestFirst).await
 }
 
-/// Those that should run or do, newest first.
-pub async fn current_of(tx: &mut Tx, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Instance>, StoreError> {
-    let sql =
-        sql!("SELECT * FROM instances WHERE application_id = $1 AND (desired OR status NOT IN ('stopped', 'exited', 'lost'))", application);
-    tx.fetch_slice(sql.within("organization_id", viewer), page, Order::NewestFirst).await
+/// Of each application, those that should run or do, newest first.
+pub async fn current_of_each(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    applications: &[ApplicationId],
+    page: &Page,
+) -> Result<HashMap<ApplicationId, Slice<Instance>>, StoreError> {
+    let list = |application| {
+        sql!("SELECT * FROM instances WHERE application_id = $1 AND (desired OR status NOT IN ('stopped', 'exited', 'lost'))", application)
+    };
+    tx.fetch_slices(viewer, applications, list, |row: &Instance| row.application_id, page, Order::NewestFirst).await
+}
+
+/// Of each deployment, all that it brought, newest first.
+pub async fn of_each_deployment(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    deployments: &[DeploymentId],
+    page: &Page,
+) -> Result<HashMap<DeploymentId, Slice<Instance>>, StoreError> {
+    let list = |deployment| sql!("SELECT * FROM instances WHERE deployment_id = $1", deployment);
+    tx.fetch_slices(viewer, deployments, list, |row: &Instance| row.deployment_id, page, Order::NewestFirst).await
+}
+
+/// On each node, newest first; ended ones too. For administrators.
+pub async fn on_each(tx: &mut Tx, viewer: &Viewer, nodes: &[NodeId], page: &Page) -> Result<HashMap<NodeId, Slice<Instance>>, StoreError> {
+    let list = |node| sql!("SELECT * FROM instances WHERE node_id = $1", node);
+    tx.fetch_slices(viewer, nodes, list, |row: &Instance| row.node_id, page, Order::NewestFirst).await
 }
 
 /// Newest first; ended ones too.
 pub async fn of_deployment(tx: &mut Tx, viewer: &Viewer, deployment: DeploymentId, page: &Page) -> Result<Slice<Instance>, StoreError> {
     let sql = sql!("SELECT * FROM instances WHERE deployment_id = $1", deployment).within("organization_id", viewer);
     tx.fetch_slice(sql, page, Order::NewestFirst).await
-}
-
-/// Newest first; ended ones too. For administrators.
-pub async fn of_node(tx: &mut Tx, node: NodeId, page: &Page) -> Result<Slice<Instance>, StoreError> {
-    tx.fetch_slice(sql!("SELECT * FROM instances WHERE node_id = $1", node), page, Order::NewestFirst).await
 }
 
 /// Those of an application that should run, by process and index.

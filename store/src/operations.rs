@@ -55,6 +55,19 @@ pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[OperationId]) -> Result
     Ok(rows.into_iter().map(|operation| (operation.id, operation)).collect())
 }
 
+/// Of each application, newest first.
+pub async fn of_each_application(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    applications: &[ApplicationId],
+    page: &Page,
+) -> Result<HashMap<ApplicationId, Slice<Operation>>, StoreError> {
+    let parents: Vec<Option<ApplicationId>> = applications.iter().copied().map(Some).collect();
+    let list = |application| sql!("SELECT * FROM operations WHERE application_id = $1", application);
+    let slices = tx.fetch_slices(viewer, &parents, list, |row: &Operation| row.application_id, page, Order::NewestFirst).await?;
+    Ok(slices.into_iter().filter_map(|(application, slice)| Some((application?, slice))).collect())
+}
+
 /// Newest first.
 pub async fn of_application(tx: &mut Tx, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Operation>, StoreError> {
     let sql = sql!("SELECT * FROM operations WHERE application_id = $1", application).within("organization_id", viewer);

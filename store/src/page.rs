@@ -1,13 +1,15 @@
 //! Pages of a list, by keyset: a cursor names the last row seen, so that rows added or removed elsewhere move nothing.
 
+use std::{collections::HashMap, hash::Hash};
+
 use data_encoding::BASE64URL_NOPAD;
-use slipway_model::Timestamp;
+use slipway_model::{Timestamp, Viewer};
 use uuid::Uuid;
 
 use crate::{FromRow, Sql, StoreError, Tx};
 
 /// The place of a row in a list: its time, and its id among those of the same time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
     pub at: Timestamp,
     pub id: Uuid,
@@ -51,7 +53,7 @@ pub trait Listed {
 }
 
 /// Which part of a list is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Page {
     size: u32,
     /// The page is counted from the list's end.
@@ -128,25 +130,73 @@ impl Tx {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn fetch_slice<T: FromRow>(&mut self, mut sql: Sql, page: &Page, order: Order) -> Result<Slice<T>, StoreError> {
-        let ascending = order == Order::OldestFirst;
-        let (beyond, short_of) = if ascending { (">", "<") } else { ("<", ">") };
-        for (cursor, comparison) in [(page.after, beyond), (page.before, short_of)] {
+    pub async fn fetch_slice<T: FromRow>(&mut self, sql: Sql, page: &Page, order: Order) -> Result<Slice<T>, StoreError> {
+        let items = self.fetch_all(page.narrow(sql, order)).await?;
+        Ok(page.cut(items))
+    }
+
+    /// The wanted part of the list of each parent, in one statement for up to [`PARENTS`] of them. `list` is the list of one, as
+    /// for [`Tx::fetch_slice`], and `parent` tells whose a row is. Rows of other organizations than the viewer's are left out.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn fetch_slices<K: Copy + Eq + Hash, T: FromRow + Listed>(
+        &mut self,
+        viewer: &Viewer,
+        parents: &[K],
+        list: impl Fn(K) -> Sql,
+        parent: impl Fn(&T) -> K,
+        page: &Page,
+        order: Order,
+    ) -> Result<HashMap<K, Slice<T>>, StoreError> {
+        let mut rows: HashMap<K, Vec<T>> = parents.iter().map(|parent| (*parent, Vec::new())).collect();
+        for parents in parents.chunks(PARENTS) {
+            let lists = parents.iter().map(|parent| page.narrow(list(*parent), order));
+            for row in self.fetch_all::<T>(Sql::each(lists).within("organization_id", viewer)).await? {
+                rows.entry(parent(&row)).or_default().push(row);
+            }
+        }
+        let slices = rows.into_iter().map(|(parent, mut items)| {
+            // A database need not keep the order in which it read the parts.
+            items.sort_by_key(Listed::cursor);
+            if !page.is_read_upwards(order) {
+                items.reverse();
+            }
+            (parent, page.cut(items))
+        });
+        Ok(slices.collect())
+    }
+}
+
+/// Lists that one statement reads together: SQLite takes at most 500.
+const PARENTS: usize = 100;
+
+impl Page {
+    fn is_read_upwards(&self, order: Order) -> bool {
+        (order == Order::OldestFirst) != self.from_end
+    }
+
+    /// One row more than wanted, which tells whether there are more.
+    fn narrow(&self, mut sql: Sql, order: Order) -> Sql {
+        let (beyond, short_of) = if order == Order::OldestFirst { (">", "<") } else { ("<", ">") };
+        for (cursor, comparison) in [(self.after, beyond), (self.before, short_of)] {
             if let Some(Cursor { at, id }) = cursor {
                 sql = sql.number(&format!(" AND (created_at, id) {comparison} (?, ?)")).bind(at).bind(id);
             }
         }
-        let order = if ascending == page.from_end { " ORDER BY created_at DESC, id DESC" } else { " ORDER BY created_at, id" };
-        // One row more than wanted tells whether there are more.
-        let mut items = self.fetch_all(sql.push(order).limit(i64::from(page.size) + 1)).await?;
-        let size = usize::try_from(page.size).unwrap_or(usize::MAX);
+        let order = if self.is_read_upwards(order) { " ORDER BY created_at, id" } else { " ORDER BY created_at DESC, id DESC" };
+        sql.push(order).limit(i64::from(self.size) + 1)
+    }
+
+    fn cut<T>(&self, mut items: Vec<T>) -> Slice<T> {
+        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
         let more = items.len() > size;
         items.truncate(size);
-        if page.from_end {
+        if self.from_end {
             items.reverse();
-            Ok(Slice { items, has_next: page.before.is_some(), has_previous: more })
+            Slice { items, has_next: self.before.is_some(), has_previous: more }
         } else {
-            Ok(Slice { items, has_next: more, has_previous: page.after.is_some() })
+            Slice { items, has_next: more, has_previous: self.after.is_some() }
         }
     }
 }

@@ -116,6 +116,13 @@ pub async fn delete(tx: &mut Tx, id: PlanId) -> Result<bool, StoreError> {
     execute!(tx, "DELETE FROM plans WHERE id = $1", id).map(|rows| rows == 1)
 }
 
+/// How many applications use each of them; plans that none uses are left out.
+pub async fn application_counts(tx: &mut Tx, ids: &[PlanId]) -> Result<HashMap<PlanId, i64>, StoreError> {
+    let sql = sql!("SELECT plan_id, COUNT(*) FROM applications WHERE deleted_at IS NULL").any("plan_id", ids.iter().copied());
+    let rows: Vec<(PlanId, i64)> = fetch_all!(tx, sql.push(" GROUP BY plan_id"))?;
+    Ok(rows.into_iter().collect())
+}
+
 /// How many applications use it.
 pub async fn application_count(tx: &mut Tx, id: PlanId) -> Result<i64, StoreError> {
     fetch_one!(tx, "SELECT COUNT(*) FROM applications WHERE plan_id = $1 AND deleted_at IS NULL", id).map(|(count,)| count)

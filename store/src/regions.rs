@@ -68,10 +68,11 @@ pub async fn list(tx: &mut Tx, available_only: bool, page: &Page) -> Result<Slic
     tx.fetch_slice(sql, page, Order::OldestFirst).await
 }
 
-/// Whether there is a node to place on.
-pub async fn has_capacity(tx: &mut Tx, id: RegionId) -> Result<bool, StoreError> {
-    let sql = sql!("SELECT COUNT(*) FROM nodes WHERE region_id = $1 AND status = $2 AND NOT cordoned", id, NodeStatus::Online);
-    fetch_one!(tx, sql).map(|(count,): (i64,)| count > 0)
+/// Those that have a node to place on.
+pub async fn have_capacity(tx: &mut Tx, ids: &[RegionId]) -> Result<HashMap<RegionId, bool>, StoreError> {
+    let sql = sql!("SELECT DISTINCT region_id FROM nodes WHERE status = $1 AND NOT cordoned", NodeStatus::Online);
+    let rows: Vec<(RegionId,)> = fetch_all!(tx, sql.any("region_id", ids.iter().copied()))?;
+    Ok(rows.into_iter().map(|(region,)| (region, true)).collect())
 }
 
 /// Its name, country and whether it is offered. `false`: there is no such region.

@@ -81,15 +81,6 @@ pub async fn by_slug(tx: &mut Tx, slug: &str) -> Result<Option<Runtime>, StoreEr
     fetch_optional!(tx, "SELECT * FROM runtimes WHERE slug = $1", slug)
 }
 
-/// The offered version of a kind that is taken where none is asked for: the marked one, or else the youngest.
-pub async fn default_of(tx: &mut Tx, kind: &str) -> Result<Option<Runtime>, StoreError> {
-    fetch_optional!(
-        tx,
-        "SELECT * FROM runtimes WHERE kind = $1 AND active ORDER BY is_default DESC, created_at DESC, id DESC LIMIT 1",
-        kind
-    )
-}
-
 /// Oldest first, page by page.
 pub async fn list(tx: &mut Tx, active_only: bool, page: &Page) -> Result<Slice<Runtime>, StoreError> {
     tx.fetch_slice(sql!("SELECT * FROM runtimes WHERE (active OR NOT $1)", active_only), page, Order::OldestFirst).await
@@ -99,6 +90,12 @@ pub async fn list(tx: &mut Tx, active_only: bool, page: &Page) -> Result<Slice<R
 pub async fn list_of_kind(tx: &mut Tx, kind: &str, active_only: bool, page: &Page) -> Result<Slice<Runtime>, StoreError> {
     let sql = sql!("SELECT * FROM runtimes WHERE kind = $1 AND (active OR NOT $2)", kind, active_only);
     tx.fetch_slice(sql, page, Order::OldestFirst).await
+}
+
+/// All of these kinds, offered or not, oldest first.
+pub async fn of_kinds(tx: &mut Tx, kinds: &[&str]) -> Result<Vec<Runtime>, StoreError> {
+    let sql = sql!("SELECT * FROM runtimes WHERE 1 = 1").any("kind", kinds.iter().map(|kind| (*kind).to_owned()));
+    fetch_all!(tx, sql.push(" ORDER BY created_at, id"))
 }
 
 /// All that are offered, by kind and version's age.

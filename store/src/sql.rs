@@ -85,6 +85,22 @@ impl Sql {
         self
     }
 
+    /// The rows of several statements, each with an order and a limit of its own. What follows narrows them all.
+    #[must_use]
+    pub(crate) fn each(lists: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self { text: "SELECT * FROM (".to_owned(), values: Vec::new(), constant: false, failure: None };
+        for (index, list) in lists.into_iter().enumerate() {
+            if index > 0 {
+                all.text.push_str(" UNION ALL ");
+            }
+            all.text.push_str(&format!("SELECT * FROM ({}) AS list_{index}", renumber(&list.text, all.values.len())));
+            all.values.extend(list.values);
+            all.failure = all.failure.or(list.failure);
+        }
+        all.text.push_str(") AS lists WHERE 1 = 1");
+        all
+    }
+
     /// ` AND column IN (...)`; with no values, nothing matches.
     #[must_use]
     pub fn any<T: Bind>(mut self, column: &'static str, values: impl IntoIterator<Item = T>) -> Self {
@@ -143,6 +159,21 @@ impl Sql {
     }
 }
 
+/// `$1` becomes the placeholder after the first `by`, and so on.
+fn renumber(text: &str, by: usize) -> String {
+    let mut parts = text.split('$');
+    let mut renumbered = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = part.split_at(digits);
+        let number = number.parse::<usize>().map_or_else(|_| number.to_owned(), |number| (number + by).to_string());
+        renumbered.push('$');
+        renumbered.push_str(&number);
+        renumbered.push_str(rest);
+    }
+    renumbered
+}
+
 #[cfg(test)]
 mod tests {
     use slipway_model::{OrganizationId, Role, UserId};
@@ -166,6 +197,19 @@ mod tests {
         assert_eq!(text, "SELECT 1 WHERE a = $1 AND organization_id IN ($2, $3)");
         assert_eq!(values, [Value::Text(Some("x".into())), Value::Uuid(Some(ids[0])), Value::Uuid(Some(ids[1]))]);
         assert!(!constant);
+    }
+
+    #[test]
+    fn several_lists_become_one_statement() {
+        let list = |text: &str| Sql::new("SELECT 1 WHERE a = $1 AND b > $2").bind(text).bind(2_i64).limit(3);
+        let (text, values, _) = Sql::each([list("x"), list("y")]).and("c = ?", ["z"]).finish().unwrap();
+        assert_eq!(
+            text,
+            "SELECT * FROM (SELECT * FROM (SELECT 1 WHERE a = $1 AND b > $2 LIMIT $3) AS list_0 \
+             UNION ALL SELECT * FROM (SELECT 1 WHERE a = $4 AND b > $5 LIMIT $6) AS list_1) AS lists WHERE 1 = 1 AND c = $7"
+        );
+        assert_eq!(values.len(), 7);
+        assert_eq!(values[3], Value::Text(Some("y".into())));
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! A transaction on either engine. The only place where a statement meets one of them.
 
-use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction, pool::PoolConnection};
 
 use crate::{Engine, FromRow, RowRef, Sql, StoreError, Value};
 
@@ -10,12 +15,17 @@ pub struct Tx {
     inner: Inner,
     /// An earlier statement failed: see [`StoreError::Aborted`].
     aborted: bool,
+    /// Of the whole process.
+    statements: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
 enum Inner {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
+    /// Each statement is a transaction of its own.
+    SqliteAlone(PoolConnection<Sqlite>),
+    PostgresAlone(PoolConnection<Postgres>),
 }
 
 /// Hands the statement to the engine's own query type, and runs `$method` of it.
@@ -25,6 +35,7 @@ macro_rules! run {
             return Err(StoreError::Aborted);
         }
         let (text, values, constant) = $sql.finish()?;
+        $self.statements.fetch_add(1, Ordering::Relaxed);
         let result = match &mut $self.inner {
             Inner::Sqlite(tx) => {
                 let $query = bound!(Sqlite, text, values, constant);
@@ -34,6 +45,16 @@ macro_rules! run {
             Inner::Postgres(tx) => {
                 let $query = bound!(Postgres, text, values, constant);
                 let $connection = &mut **tx;
+                $run
+            }
+            Inner::SqliteAlone(connection) => {
+                let $query = bound!(Sqlite, text, values, constant);
+                let $connection = &mut **connection;
+                $run
+            }
+            Inner::PostgresAlone(connection) => {
+                let $query = bound!(Postgres, text, values, constant);
+                let $connection = &mut **connection;
                 $run
             }
         };
@@ -87,20 +108,28 @@ impl OwnedRow {
 }
 
 impl Tx {
-    pub(crate) const fn sqlite(tx: Transaction<'static, Sqlite>) -> Self {
-        Self { inner: Inner::Sqlite(tx), aborted: false }
+    pub(crate) const fn sqlite(tx: Transaction<'static, Sqlite>, statements: Arc<AtomicU64>) -> Self {
+        Self { inner: Inner::Sqlite(tx), aborted: false, statements }
     }
 
-    pub(crate) const fn postgres(tx: Transaction<'static, Postgres>) -> Self {
-        Self { inner: Inner::Postgres(tx), aborted: false }
+    pub(crate) const fn postgres(tx: Transaction<'static, Postgres>, statements: Arc<AtomicU64>) -> Self {
+        Self { inner: Inner::Postgres(tx), aborted: false, statements }
+    }
+
+    pub(crate) const fn sqlite_alone(connection: PoolConnection<Sqlite>, statements: Arc<AtomicU64>) -> Self {
+        Self { inner: Inner::SqliteAlone(connection), aborted: false, statements }
+    }
+
+    pub(crate) const fn postgres_alone(connection: PoolConnection<Postgres>, statements: Arc<AtomicU64>) -> Self {
+        Self { inner: Inner::PostgresAlone(connection), aborted: false, statements }
     }
 
     /// For the few statements that cannot be the same on both, such as `FOR UPDATE SKIP LOCKED`.
     #[must_use]
     pub const fn engine(&self) -> Engine {
         match self.inner {
-            Inner::Sqlite(_) => Engine::Sqlite,
-            Inner::Postgres(_) => Engine::Postgres,
+            Inner::Sqlite(_) | Inner::SqliteAlone(_) => Engine::Sqlite,
+            Inner::Postgres(_) | Inner::PostgresAlone(_) => Engine::Postgres,
         }
     }
 
@@ -123,6 +152,7 @@ impl Tx {
         match self.inner {
             Inner::Sqlite(tx) => tx.commit().await?,
             Inner::Postgres(tx) => tx.commit().await?,
+            Inner::SqliteAlone(_) | Inner::PostgresAlone(_) => {}
         }
         Ok(())
     }
@@ -135,6 +165,7 @@ impl Tx {
         match self.inner {
             Inner::Sqlite(tx) => tx.rollback().await?,
             Inner::Postgres(tx) => tx.rollback().await?,
+            Inner::SqliteAlone(_) | Inner::PostgresAlone(_) => {}
         }
         Ok(())
     }

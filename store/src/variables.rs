@@ -1,5 +1,7 @@
 //! Environment variables. Values are sealed before they come here: see [`location`].
 
+use std::collections::HashMap;
+
 use slipway_model::{ApplicationId, EnvKey, OrganizationId, Timestamp, UserId, VariableId, Viewer, state::VariableScope};
 
 use crate::{Location, StoreError, Tx, scope};
@@ -33,11 +35,24 @@ pub fn location(id: VariableId, organization: OrganizationId) -> Location<'stati
 
 /// By key.
 pub async fn of_application(tx: &mut Tx, viewer: &Viewer, application: ApplicationId) -> Result<Vec<Variable>, StoreError> {
-    let sql = sql!("SELECT * FROM variables WHERE application_id = $1", application).within("organization_id", viewer);
+    Ok(of_each_application(tx, viewer, &[application]).await?.remove(&application).unwrap_or_default())
+}
+
+/// Of each application that has any, by key.
+pub async fn of_each_application(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    applications: &[ApplicationId],
+) -> Result<HashMap<ApplicationId, Vec<Variable>>, StoreError> {
+    let sql = sql!("SELECT * FROM variables WHERE 1 = 1").any("application_id", applications.iter().copied());
+    let mut rows: Vec<Variable> = fetch_all!(tx, sql.within("organization_id", viewer))?;
     // The collation of keys is the database's; theirs is ours.
-    let mut rows: Vec<Variable> = fetch_all!(tx, sql)?;
     rows.sort_by(|a, b| a.key.cmp(&b.key));
-    Ok(rows)
+    let mut of_each: HashMap<ApplicationId, Vec<Variable>> = HashMap::new();
+    for row in rows {
+        of_each.entry(row.application_id).or_default().push(row);
+    }
+    Ok(of_each)
 }
 
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: VariableId) -> Result<Option<Variable>, StoreError> {

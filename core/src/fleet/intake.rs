@@ -248,7 +248,7 @@ async fn give_up(tx: &mut slipway_store::Tx, news: &News) -> Result<bool> {
 
 /// Stores one event of a task, once and in its turn. Gives the sequence number up to which the agent may forget.
 pub(super) async fn task_event(pace: &mut Pace, p: &Platform, node: NodeId, event: TaskEvent) -> Result<Option<u64>> {
-    let Some(known) = tasks::find(&mut p.db.read().await?, event.task).await?.filter(|task| task.node_id == node) else {
+    let Some(known) = tasks::find(&mut p.db.read_once().await?, event.task).await?.filter(|task| task.node_id == node) else {
         let message = format!("The node reported on task {}, which is not its own.", event.task);
         pace.alarm(p, node, "node.foreign_task", &message).await;
         return Ok(None);
@@ -259,7 +259,7 @@ pub(super) async fn task_event(pace: &mut Pace, p: &Platform, node: NodeId, even
     applications::lock(&mut tx, &Viewer::Platform, known.application_id).await?;
     if !tasks::count_event(&mut tx, known.id, sequence).await? {
         drop(tx);
-        let Some(stored) = tasks::find(&mut p.db.read().await?, known.id).await? else { return Ok(None) };
+        let Some(stored) = tasks::find(&mut p.db.read_once().await?, known.id).await? else { return Ok(None) };
         // Of what has ended, nothing more is wanted.
         return Ok(Some(if stored.status.is_terminal() { event.sequence } else { stored.last_sequence.unsigned_abs() }));
     }

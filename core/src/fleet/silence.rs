@@ -23,7 +23,7 @@ pub async fn sweep(p: &Platform) -> Result<()> {
     if now - p.started_at < patience {
         return Ok(());
     }
-    let silent = nodes::silent_since(&mut p.db.read().await?, now - patience).await?;
+    let silent = nodes::silent_since(&mut p.db.read_once().await?, now - patience).await?;
     for node in silent {
         let mut tx = p.db.begin().await?;
         // It may have come back since.

@@ -3,12 +3,15 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_graphql::dataloader::{DataLoader, Loader};
-use slipway_model::{ApplicationId, DeploymentId, NodeId, OrganizationId, PlanId, RegionId, UserId, Viewer};
+use slipway_model::{ApplicationId, DeploymentId, NodeId, OrganizationId, PlanId, RegionId, ReleaseId, UserId, Viewer};
 use slipway_store as store;
+use store::{Page, Slice};
 
+use super::lists::{List, PartOf};
 use crate::{
     Platform,
     auth::Caller,
+    deployments::LAST_LINES,
     error::{Error, Result},
 };
 
@@ -31,7 +34,36 @@ pub(super) fn rows(platform: &Platform, caller: &Caller) -> Rows {
     Rows(DataLoader::new(tables, tokio::spawn).delay(Duration::ZERO))
 }
 
+impl Tables {
+    /// Nobody sees no customer's rows, and the platform's rows are asked for without a viewer.
+    pub(super) fn viewer(&self) -> Viewer {
+        let nobody =
+            || Viewer::User { id: UserId::from_uuid(uuid::Uuid::nil()), platform_admin: false, memberships: Vec::new(), token: None };
+        self.viewer.clone().unwrap_or_else(nobody)
+    }
+
+    pub(super) async fn read<T>(&self, load: impl AsyncFnOnce(&mut store::Tx) -> Result<T, store::StoreError>) -> Result<T, LoadError> {
+        let tx = async { load(&mut self.platform.db.read_once().await?).await };
+        tx.await.map_err(|error| LoadError(Arc::new(error)))
+    }
+}
+
 impl Rows {
+    /// What hangs on a row, the empty answer where there is nothing.
+    pub(super) async fn need_of<K>(&self, of: K) -> Result<<Tables as Loader<K>>::Value>
+    where
+        K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
+        Tables: Loader<K, Error = LoadError>,
+    {
+        self.load(of).await?.ok_or_else(|| Error::internal(anyhow::anyhow!("a row was not asked about")))
+    }
+
+    /// The wanted part of a list that hangs on a row.
+    pub(super) async fn list<L: List>(&self, list: L, parent: L::Parent, page: Page) -> Result<Slice<L::Row>> {
+        let slice = self.0.load_one(PartOf { list, parent, page }).await.map_err(Error::internal)?;
+        slice.ok_or_else(|| Error::internal(anyhow::anyhow!("a list was not answered")))
+    }
+
     /// The row, if the caller may see it.
     pub(super) async fn load<K>(&self, id: K) -> Result<Option<<Tables as Loader<K>>::Value>>
     where
@@ -60,15 +92,9 @@ macro_rules! tables {
                 type Error = LoadError;
 
                 async fn load(&self, $ids: &[$id]) -> Result<HashMap<$id, $row>, LoadError> {
-                    // Nobody sees no customer's rows, and the platform's rows are asked for without a viewer.
-                    let nobody = Viewer::User { id: UserId::from_uuid(uuid::Uuid::nil()), platform_admin: false, memberships: Vec::new(), token: None };
-                    let $viewer = self.viewer.as_ref().unwrap_or(&nobody);
+                    let $viewer = &self.viewer();
                     let _ = $viewer;
-                    let load = async {
-                        let $tx = &mut self.platform.db.read().await?;
-                        $load.await
-                    };
-                    load.await.map_err(|error| LoadError(Arc::new(error)))
+                    self.read(async |$tx| $load.await).await
                 }
             }
         )+
@@ -83,4 +109,71 @@ tables! {
     NodeId => store::nodes::Node, |tx, _viewer, ids| store::nodes::by_ids(tx, ids);
     ApplicationId => store::applications::Application, |tx, viewer, ids| store::applications::by_ids(tx, viewer, ids);
     DeploymentId => store::deployments::Deployment, |tx, viewer, ids| store::deployments::by_ids(tx, viewer, ids);
+    ReleaseId => store::releases::Release, |tx, viewer, ids| store::releases::by_ids(tx, viewer, ids);
+    StepsOf => Vec<store::deployments::DeploymentStep>, |tx, viewer, ids| per(ids, StepsOf, async |ids| store::deployments::steps_of(tx, viewer, ids).await);
+    VariablesOf => Vec<store::variables::Variable>, |tx, viewer, ids| per(ids, VariablesOf, async |ids| store::variables::of_each_application(tx, viewer, ids).await);
+    EndOfBuildLog => Vec<store::build_logs::BuildLogLine>, |tx, viewer, ids| per(ids, EndOfBuildLog, async |ids| store::build_logs::ends_of(tx, viewer, ids, LAST_LINES as i64).await);
+    PromisedOn => store::nodes::Allocated, |tx, _viewer, ids| per(ids, PromisedOn, async |ids| store::nodes::allocated(tx, ids).await);
+    UsersOf => i64, |tx, _viewer, ids| per(ids, UsersOf, async |ids| store::plans::application_counts(tx, ids).await);
+    RoomIn => bool, |tx, _viewer, ids| per(ids, RoomIn, async |ids| store::regions::have_capacity(tx, ids).await);
+    RuntimesOf => Vec<store::runtimes::Runtime>, |tx, _viewer, kinds| runtimes_of(tx, kinds);
+}
+
+/// What is loaded by the id of another row.
+macro_rules! ids_of {
+    ($($(#[$doc:meta])* $name:ident($id:ty);)+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+            pub(super) struct $name(pub(super) $id);
+
+            impl From<$name> for $id {
+                fn from(of: $name) -> Self {
+                    of.0
+                }
+            }
+        )+
+    };
+}
+
+ids_of! {
+    /// A deployment's steps, in the order in which they are done.
+    StepsOf(DeploymentId);
+    /// The last lines of a deployment's build log, in order.
+    EndOfBuildLog(DeploymentId);
+    /// An application's variables, by key.
+    VariablesOf(ApplicationId);
+    /// What of a node is promised to instances.
+    PromisedOn(NodeId);
+    /// How many applications use a plan.
+    UsersOf(PlanId);
+    /// Whether a region has a node to place on.
+    RoomIn(RegionId);
+}
+
+/// The runtimes of a kind, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct RuntimesOf(pub(super) String);
+
+/// Loads by the ids within, and gives each its own answer; one that has none in the database has the empty one.
+async fn per<Id: Copy + Eq + std::hash::Hash, K: Copy + Eq + std::hash::Hash + Into<Id>, T: Default>(
+    keys: &[K],
+    key: impl Fn(Id) -> K,
+    load: impl AsyncFnOnce(&[Id]) -> Result<HashMap<Id, T>, store::StoreError>,
+) -> Result<HashMap<K, T>, store::StoreError> {
+    let ids: Vec<Id> = keys.iter().map(|key| (*key).into()).collect();
+    let mut found = load(&ids).await?;
+    Ok(ids.into_iter().map(|id| (key(id), found.remove(&id).unwrap_or_default())).collect())
+}
+
+async fn runtimes_of(
+    tx: &mut store::Tx,
+    kinds: &[RuntimesOf],
+) -> Result<HashMap<RuntimesOf, Vec<store::runtimes::Runtime>>, store::StoreError> {
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.0.as_str()).collect();
+    let mut found: HashMap<RuntimesOf, Vec<_>> = kinds.iter().map(|kind| (kind.clone(), Vec::new())).collect();
+    for runtime in store::runtimes::of_kinds(tx, &names).await? {
+        found.entry(RuntimesOf(runtime.kind.clone())).or_default().push(runtime);
+    }
+    Ok(found)
 }

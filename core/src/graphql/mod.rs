@@ -6,6 +6,7 @@ mod connection;
 mod context;
 mod error;
 pub mod guard;
+mod lists;
 mod load;
 mod mutation;
 mod page;

@@ -73,14 +73,14 @@ pub(super) async fn ask(p: &Platform, operation: &Operation, payload: &Payload) 
 
 async fn has_ended(p: &Platform, payload: &Payload) -> anyhow::Result<bool> {
     let Some(task) = payload.task else { return Ok(false) };
-    Ok(tasks::find(&mut p.db.read().await?, task).await?.is_some_and(|task| task.status.is_terminal()))
+    Ok(tasks::find(&mut p.db.read_once().await?, task).await?.is_some_and(|task| task.status.is_terminal()))
 }
 
 /// Outer: may be better the next time. Inner: for the customer.
 type Asked = anyhow::Result<Result<(), TaskFailure>>;
 
 async fn application(p: &Platform, id: ApplicationId) -> anyhow::Result<Application> {
-    applications::find(&mut p.db.read().await?, &Viewer::Platform, id).await?.context("the application is gone")
+    applications::find(&mut p.db.read_once().await?, &Viewer::Platform, id).await?.context("the application is gone")
 }
 
 fn disabled(runtime: &str) -> TaskFailure {
@@ -174,7 +174,7 @@ async fn ask_lock(p: &Platform, id: ApplicationId, payload: &Payload, answers: &
                 }
             }
         };
-        let offered = runtimes::of_plugin(&mut p.db.read().await?, plugin.id()).await?;
+        let offered = runtimes::of_plugin(&mut p.db.read_once().await?, plugin.id()).await?;
         let row = offered.iter().find(|row| locked.version == row.version || locked.version.starts_with(&format!("{}.", row.version)));
         if let Some(row) = row.filter(|row| !row.active) {
             return Ok(Err(disabled(&row.slug)));

@@ -12,5 +12,6 @@ mod schema;
 mod secrets;
 mod sockets;
 mod start;
+mod statements;
 mod tenancy;
 mod uploads;

@@ -40,7 +40,8 @@ async fn source_becomes_a_running_application() {
         let log = world.build_log(deployment.id).await;
         assert_eq!(log.first().map(String::as_str), Some("fetched"));
         assert!(log.contains(&"built".to_owned()), "{log:?}");
-        let steps = deployments::steps(&world.platform(), EVERYBODY, deployment.id).await.unwrap();
+        let steps =
+            slipway_store::deployments::steps(&mut world.platform().db.read().await.unwrap(), EVERYBODY, deployment.id).await.unwrap();
         for step in &steps {
             let expected = if step.kind == StepKind::Release { StepStatus::Skipped } else { StepStatus::Succeeded };
             assert_eq!(step.status, expected, "{:?}", step.kind);
@@ -103,7 +104,7 @@ async fn a_failing_build_says_why_and_changes_nothing_for_visitors() {
     assert_eq!(deployments::failure(&second), Some(failure.clone()));
     assert_eq!(second.status_reason.as_deref(), Some(failure.message.as_str()));
     assert_eq!(world.operation_is(operation.id, OperationStatus::Failed).await.error, Some(failure.message));
-    let steps = deployments::steps(&world.platform(), EVERYBODY, second.id).await.unwrap();
+    let steps = slipway_store::deployments::steps(&mut world.platform().db.read().await.unwrap(), EVERYBODY, second.id).await.unwrap();
     let status = |kind| steps.iter().find(|step| step.kind == kind).unwrap().status;
     assert_eq!(status(StepKind::Build), StepStatus::Failed);
     assert_eq!(status(StepKind::HealthCheck), StepStatus::Skipped);
@@ -123,7 +124,10 @@ async fn an_instance_that_dies_keeps_the_old_release_and_its_last_words() {
     let second = world.deployment_is(second.id, DeploymentStatus::Failed).await;
     let failure = deployments::failure(&second).unwrap();
     assert_eq!((failure.code.as_str(), failure.exit_code), ("INSTANCE_EXITED", Some(1)));
-    assert_eq!(deployments::last_lines(&world.platform(), EVERYBODY, &second).await.unwrap(), ["Error: no such table"]);
+    let mut tx = world.platform().db.read().await.unwrap();
+    let log = slipway_store::build_logs::ends_of(&mut tx, EVERYBODY, &[second.id], 50).await.unwrap().remove(&second.id);
+    assert_eq!(deployments::last_lines(Vec::new(), log.unwrap_or_default()), ["Error: no such table"]);
+    drop(tx);
     assert!(world.build_log(second.id).await.contains(&"Error: no such table".to_owned()));
     let serving = world.serving(application.id).await;
     assert!(serving.iter().all(|row| row.deployment_id == first.id) && serving.len() == 1);

@@ -113,6 +113,8 @@ async fn a_log_is_read_on_from_any_line() {
             let read = build_logs::after(&mut tx, &world.viewer, id, after, most).await.unwrap();
             assert_eq!(read.iter().map(|line| line.message.clone()).collect::<Vec<_>>(), expected);
         }
+        let ends = build_logs::ends_of(&mut tx, &world.viewer, &[id], 3).await.unwrap();
+        assert_eq!(ends[&id].iter().map(|line| line.message.clone()).collect::<Vec<_>>(), &lines[2..]);
     })
     .await;
 }
@@ -157,7 +159,7 @@ async fn an_instance_is_observed_routed_and_retired() {
         let desired = instances::desired_of(&mut tx, PLATFORM, application).await.unwrap();
         assert_eq!(desired.iter().map(|instance| instance.id).collect::<Vec<_>>(), ids);
         assert_eq!(instances::desired_on(&mut tx, node).await.unwrap().len(), 2);
-        assert_eq!(instances::of_node(&mut tx, node, &Page::default()).await.unwrap().items.len(), 2);
+        assert_eq!(instances::on_each(&mut tx, PLATFORM, &[node], &Page::default()).await.unwrap()[&node].items.len(), 2);
 
         let seen = Instance {
             status: InstanceStatus::Exited,

@@ -1,15 +1,17 @@
 //! Pages of a list.
 
 use chrono::TimeDelta;
-use slipway_model::{Clock, OrganizationId, Viewer};
+use slipway_model::{Clock, OrganizationId, Viewer, state::DeploymentStatus};
 use slipway_store::{
     Listed, Page, Slice, Tx,
+    applications::{self, Application},
+    deployments::{self, Deployment},
     organizations::{self, Organization},
     regions,
 };
 use slipway_store_testing::on_both;
 
-use crate::world::{clock, organization, region};
+use crate::world::{World, clock, organization, region, stranger};
 
 /// Seven organizations, of which three are of one moment. Newest first, as the list gives them.
 async fn seven(tx: &mut Tx) -> Vec<OrganizationId> {
@@ -127,6 +129,64 @@ async fn a_list_that_begins_with_the_oldest_pages_the_same_way() {
         assert_eq!(rest.items, all[2..]);
         let last = regions::list(&mut tx, false, &Page::last(2)).await.unwrap();
         assert_eq!((last.items.as_slice(), last.has_previous, last.has_next), (&all[3..], true, false));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_lists_of_several_parents_are_those_of_each() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let world = World::new(&mut tx, "acme").await;
+        let mut parents = Vec::new();
+        for (name, deployments) in [("none", 0), ("one", 1), ("some", 5)] {
+            let application = world.application(name);
+            applications::insert(&mut tx, &world.viewer, &application).await.unwrap();
+            for number in 1..=deployments {
+                // Every other two of one moment.
+                let created_at = world.later(number / 2);
+                let deployment = Deployment { created_at, ..world.deployment(&application, number) };
+                deployments::insert(&mut tx, &deployment).await.unwrap();
+            }
+            parents.push(application.id);
+        }
+        let all = deployments::of_application(&mut tx, &world.viewer, parents[2], None, &Page::default()).await.unwrap();
+        let middle = all.items[2].cursor();
+        for size in 1..=6 {
+            for page in [Page::first(size), Page::last(size), Page::first(size).after(middle), Page::last(size).before(middle)] {
+                for statuses in [None, Some(&[DeploymentStatus::Queued][..]), Some(&[DeploymentStatus::Live][..])] {
+                    let together = deployments::of_each_application(&mut tx, &world.viewer, &parents, statuses, &page).await.unwrap();
+                    assert_eq!(together.len(), parents.len());
+                    for parent in &parents {
+                        let alone = deployments::of_application(&mut tx, &world.viewer, *parent, statuses, &page).await.unwrap();
+                        assert_eq!(together[parent], alone, "{page:?} {statuses:?}");
+                    }
+                }
+            }
+        }
+        let nobody = deployments::of_each_application(&mut tx, &stranger(&world.clock), &parents, None, &Page::default()).await.unwrap();
+        assert!(nobody.values().all(|slice| slice.items.is_empty()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn more_parents_than_one_statement_takes_are_asked_in_several() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let world = World::new(&mut tx, "acme").await;
+        let mut parents = Vec::new();
+        for index in 0..230 {
+            let application = world.application(&format!("app-{index}"));
+            applications::insert(&mut tx, &world.viewer, &application).await.unwrap();
+            parents.push(application.id);
+        }
+        let last = world.deployment(&Application { id: parents[229], ..world.application("of-the-last") }, 1);
+        deployments::insert(&mut tx, &last).await.unwrap();
+        let together = deployments::of_each_application(&mut tx, &world.viewer, &parents, None, &Page::default()).await.unwrap();
+        assert_eq!(together.len(), 230);
+        assert_eq!(together.values().map(|slice| slice.items.len()).sum::<usize>(), 1);
+        assert_eq!(together[&parents[229]].items, [last]);
     })
     .await;
 }

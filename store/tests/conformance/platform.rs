@@ -1,5 +1,7 @@
 //! What belongs to the platform: regions, plans, runtimes, plugins, and its own secrets.
 
+use std::collections::HashMap;
+
 use slipway_model::{Clock, ManualClock, Money, NodeId, PluginRowId, RuntimeId, Secret, Sha256Digest, Timestamp, state::NodeStatus};
 use slipway_store::{
     Keyring, Page, StoreError, execute,
@@ -38,7 +40,7 @@ async fn a_region_is_available_while_a_node_takes_applications() {
         ] {
             (node.status, node.cordoned) = (status, cordoned);
             execute!(tx, "UPDATE nodes SET status = $1, cordoned = $2", status, cordoned).unwrap();
-            assert_eq!(regions::has_capacity(&mut tx, here.id).await.unwrap(), available, "{status} {cordoned}");
+            assert_eq!(regions::have_capacity(&mut tx, &[here.id]).await.unwrap().contains_key(&here.id), available, "{status} {cordoned}");
             let listed = regions::list(&mut tx, true, &Page::default()).await.unwrap().items;
             assert_eq!(!listed.is_empty(), available, "{status} {cordoned}");
         }
@@ -114,6 +116,7 @@ async fn a_plan_in_use_cannot_be_deleted() {
         assert_eq!(plans::application_count(&mut tx, world.plan.id).await.unwrap(), 0);
         world.insert_application(&mut tx, "shop").await;
         assert_eq!(plans::application_count(&mut tx, world.plan.id).await.unwrap(), 1);
+        assert_eq!(plans::application_counts(&mut tx, &[world.plan.id]).await.unwrap(), HashMap::from([(world.plan.id, 1)]));
         let unused = plan(&world.clock, "unused");
         plans::insert(&mut tx, &unused).await.unwrap();
         assert!(plans::delete(&mut tx, unused.id).await.unwrap());
@@ -174,23 +177,22 @@ async fn a_runtime_brought_again_keeps_what_an_administrator_chose() {
 }
 
 #[tokio::test]
-async fn the_default_of_a_kind_is_the_marked_one_that_is_offered() {
+async fn runtimes_are_listed_by_kind_and_by_what_is_offered() {
     on_both(async |database| {
         let mut tx = database.db.begin().await.unwrap();
         let clock = clock();
         let marked = runtimes::upsert(&mut tx, &runtime(&clock, "node-22", true)).await.unwrap();
         clock.advance(chrono::TimeDelta::seconds(1));
         let younger = runtimes::upsert(&mut tx, &runtime(&clock, "node-24", false)).await.unwrap();
-        assert_eq!(runtimes::default_of(&mut tx, "node").await.unwrap().as_ref(), Some(&marked));
+        assert_eq!(runtimes::of_kinds(&mut tx, &["php", "node"]).await.unwrap(), [marked.clone(), younger.clone()]);
+        assert_eq!(runtimes::of_kinds(&mut tx, &["php"]).await.unwrap(), []);
         assert!(runtimes::update(&mut tx, &Runtime { active: false, ..marked.clone() }).await.unwrap());
-        assert_eq!(runtimes::default_of(&mut tx, "node").await.unwrap().as_ref(), Some(&younger));
         assert_eq!(runtimes::offered(&mut tx).await.unwrap(), std::slice::from_ref(&younger));
         assert_eq!(runtimes::list(&mut tx, true, &Page::default()).await.unwrap().items, std::slice::from_ref(&younger));
         assert_eq!(runtimes::list(&mut tx, false, &Page::default()).await.unwrap().items.len(), 2);
         assert_eq!(runtimes::list_of_kind(&mut tx, "node", true, &Page::default()).await.unwrap().items, std::slice::from_ref(&younger));
         assert_eq!(runtimes::list_of_kind(&mut tx, "php", false, &Page::default()).await.unwrap().items, []);
         assert_eq!(runtimes::set_active_of_plugin(&mut tx, "runtime-node", false, clock.now()).await.unwrap(), 1);
-        assert_eq!(runtimes::default_of(&mut tx, "node").await.unwrap(), None);
         assert_eq!(runtimes::application_count(&mut tx, "node").await.unwrap(), 0);
         assert!(runtimes::delete(&mut tx, younger.id).await.unwrap());
         assert_eq!(runtimes::find(&mut tx, younger.id).await.unwrap(), None);

@@ -1,8 +1,10 @@
 //! A foreign id and a missing id are the same answer, from every function that takes a viewer.
 
+use std::collections::HashMap;
+
 use slipway_model::{
-    ApplicationId, Currency, DeploymentId, EnvKey, EventId, InstanceId, LedgerEntryId, MembershipId, Money, OperationId, OrganizationId,
-    ReleaseId, Role, Sha256Digest, Slug, UploadId, VariableId, Viewer,
+    ApplicationId, Currency, DeploymentId, EnvKey, EventId, InstanceId, LedgerEntryId, MembershipId, Money, NodeId, OperationId,
+    OrganizationId, ReleaseId, Role, Sha256Digest, Slug, UploadId, VariableId, Viewer,
     state::{ApplicationStatus, LedgerEntryKind, VariableScope},
 };
 use slipway_store::{
@@ -32,6 +34,7 @@ struct Owned {
     deployment: DeploymentId,
     release: ReleaseId,
     instance: InstanceId,
+    node: NodeId,
     operation: OperationId,
 }
 
@@ -93,6 +96,7 @@ async fn owned(tx: &mut Tx, world: &World) -> Owned {
         deployment: rollout.deployment.id,
         release: rollout.release.id,
         instance: rollout.instance.id,
+        node: rollout.node.id,
         operation: rollout.operation.id,
     }
 }
@@ -141,9 +145,15 @@ impl Owned {
             deployment: DeploymentId::new(clock),
             release: ReleaseId::new(clock),
             instance: InstanceId::new(clock),
+            node: NodeId::new(clock),
             operation: OperationId::new(clock),
         }
     }
+}
+
+/// What several parents have, without their ids.
+async fn only<K, T>(answer: impl Future<Output = Result<HashMap<K, T>, StoreError>>) -> Result<Vec<T>, StoreError> {
+    Ok(answer.await?.into_values().collect())
 }
 
 /// Asks every function with a viewer that reads or changes what is there, and gives each answer as text.
@@ -188,6 +198,7 @@ async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer,
         applications::by_ids(tx, viewer, &[application]),
         applications::by_slug(tx, viewer, slug),
         applications::list(tx, viewer, filter, page),
+        only(applications::of_each_organization(tx, viewer, &[organization], None, None, page)),
         applications::list(tx, viewer, &Filter::default(), page),
         applications::count(tx, viewer, organization),
         applications::update(tx, viewer, &of.application, 1),
@@ -197,12 +208,14 @@ async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer,
         applications::set_tool_lock(tx, viewer, application, lock),
         applications::delete(tx, viewer, application, now),
         variables::of_application(tx, viewer, application),
+        only(variables::of_each_application(tx, viewer, &[application])),
         variables::find(tx, viewer, of.variable.id),
         variables::upsert(tx, viewer, &of.variable),
         variables::delete(tx, viewer, application, key),
         uploads::find(tx, viewer, of.upload),
         uploads::consume(tx, viewer, of.upload, now),
         events::of_application(tx, viewer, application, page),
+        only(events::of_each_application(tx, viewer, &[application], page)),
         events::list(tx, viewer, Some(organization), page),
         events::list(tx, viewer, None, page),
         events::after(tx, viewer, Some(application), 0, 10),
@@ -214,6 +227,7 @@ async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer,
         deployments::find(tx, viewer, of.deployment),
         deployments::by_ids(tx, viewer, &[of.deployment]),
         deployments::of_application(tx, viewer, application, None, page),
+        only(deployments::of_each_application(tx, viewer, &[application], None, page)),
         deployments::steps(tx, viewer, of.deployment),
         deployments::steps_of(tx, viewer, &[of.deployment]),
         releases::find(tx, viewer, of.release),
@@ -221,13 +235,17 @@ async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer,
         instances::find(tx, viewer, of.instance),
         instances::by_ids(tx, viewer, &[of.instance]),
         instances::of_application(tx, viewer, application, page),
-        instances::current_of(tx, viewer, application, page),
+        only(instances::current_of_each(tx, viewer, &[application], page)),
+        only(instances::of_each_deployment(tx, viewer, &[of.deployment], page)),
+        only(instances::on_each(tx, viewer, &[of.node], page)),
         instances::of_deployment(tx, viewer, of.deployment, page),
         instances::desired_of(tx, viewer, application),
         build_logs::after(tx, viewer, of.deployment, 0, 10),
+        only(build_logs::ends_of(tx, viewer, &[of.deployment], 10)),
         operations::find(tx, viewer, of.operation),
         operations::by_ids(tx, viewer, &[of.operation]),
         operations::of_application(tx, viewer, application, page),
+        only(operations::of_each_application(tx, viewer, &[application], page)),
         operations::list(tx, viewer, None, page),
         operations::of_deployment(tx, viewer, of.deployment),
     );

@@ -160,7 +160,7 @@ struct Follow {
 
 impl Follow {
     async fn last_line(&self) -> Result<i64, Error> {
-        Ok(build_logs::last_number(&mut self.platform.db.read().await?, self.deployment).await?)
+        Ok(build_logs::last_number(&mut self.platform.db.read_once().await?, self.deployment).await?)
     }
 
     async fn next(&mut self) -> Result<Option<LogBatch>, Error> {

@@ -11,14 +11,15 @@ use super::{
     state::{ApplicationStatus, DeploymentStatus, VariableScope},
 };
 use crate::{
-    applications, deployments, events,
+    applications,
     graphql::{
         connection::{ApplicationInstanceConnection, DeploymentConnection, EventConnection, OperationConnection},
         context::Request,
         error::Result,
+        lists, load,
         page::page,
     },
-    instances, runtimes, variables,
+    runtimes, variables,
 };
 
 /// What a customer owns: code from somewhere, running as instances under a name.
@@ -65,7 +66,7 @@ impl Application {
     /// The runtime it asks for, in the version taken by default; `null`: it is detected.
     async fn runtime(&self, ctx: &Context<'_>) -> Result<Option<Runtime>> {
         Ok(match &self.0.runtime_kind {
-            Some(kind) => runtimes::default_of(ctx.platform(), kind).await?.map(Runtime),
+            Some(kind) => runtimes::default_of(&ctx.rows().need_of(load::RuntimesOf(kind.clone())).await?).cloned().map(Runtime),
             None => None,
         })
     }
@@ -149,8 +150,9 @@ impl Application {
         ctx: &Context<'_>,
         #[graphql(desc = "Only those seen there.")] scope: Option<VariableScope>,
     ) -> Result<Vec<EnvironmentVariable>> {
-        let rows = variables::list(ctx.platform(), ctx.viewer()?, self.0.id, scope.map(Into::into)).await?;
-        Ok(rows.into_iter().map(EnvironmentVariable).collect())
+        let rows = ctx.rows().need_of(load::VariablesOf(self.0.id)).await?.into_iter();
+        let scope = scope.map(Into::into);
+        Ok(rows.filter(|row| scope.is_none_or(|scope| variables::is_seen_in(row, scope))).map(EnvironmentVariable).collect())
     }
 
     /// Its deployments, newest first.
@@ -164,9 +166,8 @@ impl Application {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Only those in one of these states.")] status: Option<Vec<DeploymentStatus>>,
     ) -> Result<DeploymentConnection> {
-        let status: Option<Vec<_>> = status.map(|status| status.into_iter().map(Into::into).collect());
-        let page = page(first, after, last, before)?;
-        Ok(deployments::list(ctx.platform(), ctx.viewer()?, self.0.id, status, &page).await?.into())
+        let list = lists::Deployments { status: status.map(|status| status.into_iter().map(Into::into).collect()) };
+        Ok(ctx.rows().list(list, self.0.id, page(first, after, last, before)?).await?.into())
     }
 
     /// Its instances that should run or do, newest first. Those that ended are with their deployment.
@@ -179,8 +180,7 @@ impl Application {
         #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ApplicationInstanceConnection> {
-        let page = page(first, after, last, before)?;
-        Ok(instances::of_application(ctx.platform(), ctx.viewer()?, self.0.id, &page).await?.into())
+        Ok(ctx.rows().list(lists::CurrentInstances {}, self.0.id, page(first, after, last, before)?).await?.into())
     }
 
     /// Its operations, newest first.
@@ -193,9 +193,7 @@ impl Application {
         #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<OperationConnection> {
-        let page = page(first, after, last, before)?;
-        let tx = &mut ctx.platform().db.read().await?;
-        Ok(store::operations::of_application(tx, ctx.viewer()?, self.0.id, &page).await?.into())
+        Ok(ctx.rows().list(lists::Operations {}, self.0.id, page(first, after, last, before)?).await?.into())
     }
 
     /// What happened to it, newest first.
@@ -208,7 +206,6 @@ impl Application {
         #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<EventConnection> {
-        let page = page(first, after, last, before)?;
-        Ok(events::list(ctx.platform(), ctx.viewer()?, self.0.id, &page).await?.into())
+        Ok(ctx.rows().list(lists::Events {}, self.0.id, page(first, after, last, before)?).await?.into())
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     graphql::{
         context::Request,
         error::Result,
+        load,
         scalar::{BigInt, Slug},
     },
     runtimes,
@@ -88,14 +89,16 @@ impl Build {
     async fn runtime(&self, ctx: &Context<'_>) -> Result<Option<Runtime>> {
         let Some(plan) = self.parsed_plan() else { return Ok(None) };
         let version = self.locked_version(&plan.buildpack);
-        Ok(runtimes::matching(ctx.platform(), &plan.buildpack, version.as_deref()).await?.map(Runtime))
+        let of_kind = ctx.rows().need_of(load::RuntimesOf(plan.buildpack)).await?;
+        Ok(runtimes::matching(&of_kind, version.as_deref()).cloned().map(Runtime))
     }
 
     /// What was recognized, and by what.
     async fn detected(&self, ctx: &Context<'_>) -> Result<Vec<DetectedRuntime>> {
         let Some(plan) = self.parsed_plan() else { return Ok(Vec::new()) };
         let version = self.locked_version(&plan.buildpack);
-        let runtime = runtimes::matching(ctx.platform(), &plan.buildpack, version.as_deref()).await?.map(Runtime);
+        let of_kind = ctx.rows().need_of(load::RuntimesOf(plan.buildpack.clone())).await?;
+        let runtime = runtimes::matching(&of_kind, version.as_deref()).cloned().map(Runtime);
         let evidence = plan.detection.reasons.into_iter().map(|reason| format!("{}: {}", reason.file, reason.why)).collect();
         let confidence = f64::from(plan.detection.score) / 100.0;
         Ok(vec![DetectedRuntime { kind: Slug(plan.buildpack), runtime, confidence, evidence, version }])
@@ -175,8 +178,10 @@ impl Build {
     }
 
     async fn release(&self, ctx: &Context<'_>) -> Result<Option<store::releases::Release>> {
-        let Some(id) = self.0.release_id else { return Ok(None) };
-        Ok(store::releases::find(&mut ctx.platform().db.read().await?, ctx.viewer()?, id).await?)
+        Ok(match self.0.release_id {
+            Some(id) => ctx.rows().load(id).await?,
+            None => None,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use slipway_store as store;
+use slipway_store::{self as store, Page};
 
 use super::{
     Application, ApplicationInstance, Build, Organization, User,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     deployments,
-    graphql::{context::Request, error::Result, scalar::BigInt},
+    graphql::{context::Request, error::Result, lists, load, scalar::BigInt},
 };
 
 /// The rollout of a release.
@@ -52,7 +52,9 @@ impl Deployment {
     /// Why it failed, and what to do.
     async fn failure(&self, ctx: &Context<'_>) -> Result<Option<DeploymentFailure>> {
         let Some(failure) = deployments::failure(&self.0) else { return Ok(None) };
-        let last_lines = deployments::last_lines(ctx.platform(), ctx.viewer()?, &self.0).await?;
+        let instances = ctx.rows().list(lists::InstancesBrought {}, self.0.id, Page::first(Page::MOST)).await?.items;
+        let build_log = ctx.rows().need_of(load::EndOfBuildLog(self.0.id)).await?;
+        let last_lines = deployments::last_lines(instances, build_log);
         Ok(Some(DeploymentFailure {
             code: failure.code,
             message: failure.message,
@@ -91,8 +93,7 @@ impl Deployment {
 
     /// Its steps, in order.
     async fn steps(&self, ctx: &Context<'_>) -> Result<Vec<DeploymentStep>> {
-        let mut rows = deployments::steps(ctx.platform(), ctx.viewer()?, self.0.id).await?;
-        rows.sort_by_key(|step| step.kind);
+        let rows = ctx.rows().need_of(load::StepsOf(self.0.id)).await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
@@ -149,7 +150,8 @@ impl Deployment {
 
     /// The instances that it brought.
     async fn instances(&self, ctx: &Context<'_>) -> Result<Vec<ApplicationInstance>> {
-        let rows = deployments::instances(ctx.platform(), ctx.viewer()?, self.0.id).await?;
+        let mut rows = ctx.rows().list(lists::InstancesBrought {}, self.0.id, Page::first(Page::MOST)).await?.items;
+        rows.sort_by(|a, b| (&a.process, a.instance_index, a.id).cmp(&(&b.process, b.instance_index, b.id)));
         Ok(rows.into_iter().map(ApplicationInstance).collect())
     }
 }

@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use slipway_store as store;
 
 use crate::{
-    applications,
     graphql::{
         access::Role,
         connection::ApplicationConnection,
         context::Request,
         error::Result,
+        lists,
         page::page,
         types::{User, state::ApplicationStatus},
     },
@@ -67,13 +67,8 @@ impl Organization {
         #[graphql(desc = "Only those in one of these states.")] status: Option<Vec<ApplicationStatus>>,
         #[graphql(desc = "Only those with this in their name or slug.")] search: Option<String>,
     ) -> Result<ApplicationConnection> {
-        let filter = applications::Filter {
-            organization: Some(self.0.id),
-            status: status.map(|status| status.into_iter().map(Into::into).collect()),
-            search,
-        };
-        let page = page(first, after, last, before)?;
-        Ok(applications::list(ctx.platform(), ctx.viewer()?, filter, &page).await?.into())
+        let list = lists::Applications { status: status.map(|status| status.into_iter().map(Into::into).collect()), search };
+        Ok(ctx.rows().list(list, self.0.id, page(first, after, last, before)?).await?.into())
     }
 }
 

@@ -5,10 +5,7 @@ use chrono::{DateTime, Utc};
 use slipway_store as store;
 
 use super::money::Money;
-use crate::{
-    graphql::{context::Request, error::Result, scalar::BigInt},
-    plans,
-};
+use crate::graphql::{context::Request, error::Result, load, scalar::BigInt};
 
 /// What one instance gets, and what it costs.
 pub struct Plan(pub(crate) store::plans::Plan);
@@ -83,7 +80,7 @@ impl Plan {
 
     /// Whether any application uses it; such a plan cannot be deleted.
     async fn in_use(&self, ctx: &Context<'_>) -> Result<bool> {
-        Ok(plans::application_count(ctx.platform(), self.0.id).await? > 0)
+        Ok(ctx.rows().need_of(load::UsersOf(self.0.id)).await? > 0)
     }
 
     /// Grows with every change; for `expectedVersion`.

@@ -3,10 +3,7 @@
 use async_graphql::{Context, ID, Object, SimpleObject};
 use slipway_store as store;
 
-use crate::{
-    graphql::{context::Request, error::Result, scalar::BigInt},
-    regions,
-};
+use crate::graphql::{context::Request, error::Result, load, scalar::BigInt};
 
 /// Where worker nodes stand.
 pub struct Region(pub(crate) store::regions::Region);
@@ -41,7 +38,7 @@ impl Region {
 
     /// Whether it is offered and has a node that takes applications.
     async fn available(&self, ctx: &Context<'_>) -> Result<bool> {
-        Ok(regions::is_available(ctx.platform(), &self.0).await?)
+        Ok(self.0.active && ctx.rows().need_of(load::RoomIn(self.0.id)).await?)
     }
 }
 

@@ -5,15 +5,13 @@ use chrono::{DateTime, Utc};
 use slipway_store as store;
 
 use super::{Region, User, region::Capacity, state::NodeStatus};
-use crate::{
-    graphql::{
-        connection::ApplicationInstanceConnection,
-        context::Request,
-        error::Result,
-        page::page,
-        scalar::{BigInt, Secret},
-    },
-    instances, nodes,
+use crate::graphql::{
+    connection::ApplicationInstanceConnection,
+    context::Request,
+    error::Result,
+    lists, load,
+    page::page,
+    scalar::{BigInt, Secret},
 };
 
 /// A machine that runs applications.
@@ -74,7 +72,7 @@ impl WorkerNode {
 
     /// What it has, and what of it is promised.
     async fn capacity(&self, ctx: &Context<'_>) -> Result<Capacity> {
-        let promised = nodes::allocated(ctx.platform(), self.0.id).await?;
+        let promised = ctx.rows().need_of(load::PromisedOn(self.0.id)).await?;
         Ok(Capacity {
             cpu_millis: self.0.cpu_millis,
             memory_bytes: BigInt(self.0.memory_bytes),
@@ -127,7 +125,7 @@ impl WorkerNode {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ApplicationInstanceConnection> {
         let page = page(first, after, last, before)?;
-        Ok(instances::of_node(ctx.platform(), ctx.viewer()?, self.0.id, &page).await?.into())
+        Ok(ctx.rows().list(lists::InstancesOn {}, self.0.id, page).await?.into())
     }
 }
 
