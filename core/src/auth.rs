@@ -3,12 +3,14 @@
 mod attempts;
 mod caller;
 mod password;
+mod points;
 mod revocations;
 mod token;
 
 pub use attempts::LoginAttempts;
 pub use caller::Caller;
 pub(crate) use password::hash;
+pub use points::{Allowance, Points};
 pub use revocations::Revocations;
 pub(crate) use token::NewToken;
 

@@ -3,6 +3,7 @@
 mod graphql;
 mod headers;
 mod health;
+mod limits;
 mod origin;
 mod socket;
 mod upload;

@@ -7,6 +7,7 @@ mod world;
 mod access;
 mod bombs;
 mod http;
+mod limits;
 mod nouns;
 mod schema;
 mod secrets;

@@ -58,6 +58,7 @@ impl World {
             currency: Currency::EUR,
             database_url: database.url.clone(),
             plugins_dir: built::plugins(),
+            points_per_minute: Config::USUAL_POINTS_PER_MINUTE,
             development: false,
         };
         change(&mut config);

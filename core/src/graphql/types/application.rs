@@ -15,6 +15,7 @@ use crate::{
     graphql::{
         connection::{ApplicationInstanceConnection, DeploymentConnection, EventConnection, OperationConnection},
         context::Request,
+        cost::cost,
         error::Result,
         page::page,
     },
@@ -154,7 +155,7 @@ impl Application {
     }
 
     /// Its deployments, newest first.
-    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = cost::apply(1, cost::page()))]
     async fn deployments(
         &self,
         ctx: &Context<'_>,
@@ -170,7 +171,7 @@ impl Application {
     }
 
     /// Its instances that should run or do, newest first. Those that ended are with their deployment.
-    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = cost::apply(1, cost::page()))]
     async fn instances(
         &self,
         ctx: &Context<'_>,
@@ -184,7 +185,7 @@ impl Application {
     }
 
     /// Its operations, newest first.
-    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = cost::apply(1, cost::page()))]
     async fn operations(
         &self,
         ctx: &Context<'_>,
@@ -199,7 +200,7 @@ impl Application {
     }
 
     /// What happened to it, newest first.
-    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = cost::apply(1, cost::page()))]
     async fn events(
         &self,
         ctx: &Context<'_>,

@@ -9,6 +9,7 @@ use crate::{
     graphql::{
         connection::ApplicationInstanceConnection,
         context::Request,
+        cost::cost,
         error::Result,
         page::page,
         scalar::{BigInt, Secret},
@@ -117,7 +118,7 @@ impl WorkerNode {
     }
 
     /// The instances on it, newest first.
-    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = cost::apply(1, cost::page()))]
     async fn instances(
         &self,
         ctx: &Context<'_>,
