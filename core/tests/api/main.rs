@@ -9,6 +9,7 @@ mod bombs;
 mod http;
 mod limits;
 mod nouns;
+mod protocol;
 mod schema;
 mod secrets;
 mod sockets;
