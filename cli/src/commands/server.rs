@@ -43,7 +43,7 @@ pub struct ControlPlane {
     /// Points of the API's cost that one token, or one address without any, may spend in a minute.
     #[arg(long, default_value_t = Config::USUAL_POINTS_PER_MINUTE)]
     pub points_per_minute: u32,
-    /// Allow what only a developer's machine should: introspection for everybody, crash points.
+    /// Allow what only a developer's machine should: introspection and GraphiQL for everybody, crash points.
     #[arg(long)]
     pub development: bool,
 }

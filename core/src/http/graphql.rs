@@ -10,7 +10,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use super::{limits, socket};
+use super::{forgery, graphiql, limits, socket};
 use crate::{
     auth::{Allowance, Caller},
     error::Error,
@@ -35,6 +35,9 @@ pub(super) async fn handle(State(api): State<Api>, request: Request) -> Response
             Err(rejection) => rejection.into_response(),
         };
     }
+    if graphiql::is_wanted(api.platform(), &parts) {
+        return graphiql::page();
+    }
     let media = match accepted(&parts.headers) {
         Some(media) => media,
         None => return plain(StatusCode::NOT_ACCEPTABLE, "Accept application/graphql-response+json or application/json."),
@@ -53,7 +56,7 @@ async fn respond(api: &Api, parts: &Parts, body: Body, media: &'static str, call
     if let Err(allowance) = api.spend(&caller, 0) {
         return (limits::exceeded(api, media, allowance), allowance);
     }
-    let prepared = match prepare(parts, body, media).await {
+    let prepared = match prepare(api, parts, body, media).await {
         Ok(prepared) => prepared,
         Err(response) => return refused(api, &caller, media, response),
     };
@@ -77,9 +80,12 @@ fn refused(api: &Api, caller: &Caller, media: &'static str, response: Response) 
 }
 
 /// Reads a request and has the guard look at it.
-async fn prepare(parts: &Parts, body: Body, media: &'static str) -> Result<Prepared, Response> {
+async fn prepare(api: &Api, parts: &Parts, body: Body, media: &'static str) -> Result<Prepared, Response> {
     let payload = match parts.method {
         Method::POST => read_body(&parts.headers, body).await,
+        Method::GET if !(api.platform().config.development || forgery::is_ruled_out(&parts.headers)) => {
+            Err((StatusCode::BAD_REQUEST, forgery::ADVICE.to_owned()))
+        }
         Method::GET => read_query(parts.uri.query().unwrap_or_default()).map_err(|message| (StatusCode::BAD_REQUEST, message)),
         _ => return Err(not_allowed("GET, POST", media, "Send queries by GET or POST, mutations by POST.")),
     };

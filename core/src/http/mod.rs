@@ -1,5 +1,7 @@
 //! The public listener: GraphQL over HTTP and WebSocket, uploads, health and metrics.
 
+mod forgery;
+mod graphiql;
 mod graphql;
 mod headers;
 mod health;

@@ -6,6 +6,7 @@ mod world;
 
 mod access;
 mod bombs;
+mod cop;
 mod http;
 mod limits;
 mod nouns;

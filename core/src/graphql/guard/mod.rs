@@ -25,6 +25,8 @@ pub const MAX_SELECTIONS: u64 = 10_000;
 pub const MAX_DEPTH: u64 = 12;
 /// Below `__schema` and `__type`, where the usual introspection query goes deeper than people's queries do.
 pub const MAX_INTROSPECTION_DEPTH: u64 = 20;
+/// Below `__schema` and `__type`: lists whose elements have such lists again. The usual introspection query has one.
+pub const MAX_INTROSPECTION_LISTS: u64 = 2;
 pub const MAX_ALIASES: u64 = 30;
 pub const MAX_ROOT_FIELDS: u64 = 20;
 pub const MAX_DIRECTIVES: u64 = 20;
@@ -167,6 +169,7 @@ mod tests {
         assert!(refused(&flood("a ", 2_001)).contains("tokens"));
         assert!(refused(&" ".repeat(MAX_BYTES + 1)).contains("bytes"));
         assert!(refused(&format!("{}{}", "{a".repeat(13), "}".repeat(13))).contains("below one another"));
+        assert!(refused("{ a @b @b }").contains("twice"));
         assert!(refused("query A { a } query B { b }").contains("one operation"));
         assert!(refused("").contains("expected"));
     }
@@ -175,5 +178,9 @@ mod tests {
     fn the_usual_introspection_query_is_not_too_deep() {
         let of_type = "ofType { name ".repeat(9);
         check(&format!("{{ __schema {{ types {{ fields {{ args {{ type {{ {of_type} {} }} }} }} }} }} }}", "}".repeat(9))).unwrap();
+        let circle =
+            |times: usize| format!("{{ __schema {{ types {{ {} name {} }} }} }}", "fields { type { ".repeat(times), "} }".repeat(times));
+        check(&circle(2)).unwrap();
+        assert!(refused(&circle(3)).contains("__schema"));
     }
 }
