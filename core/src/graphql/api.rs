@@ -19,6 +19,8 @@ use crate::{
 
 /// Bytes of a request's variables, as JSON.
 const MAX_VARIABLES_BYTES: usize = 256 * 1024;
+/// Told at once of what is wrong with a document.
+const MAX_REFUSALS: usize = 20;
 /// For a query or mutation to answer. What takes longer is an operation.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
@@ -198,6 +200,10 @@ fn tidy(mut response: Response) -> Answer {
     response.errors.iter_mut().for_each(give_code);
     let executed =
         response.errors.is_empty() || response.data != async_graphql::Value::Null || response.errors.iter().any(|e| !e.path.is_empty());
+    if !executed {
+        // A document full of mistakes is not worth an answer that is many times as long.
+        response.errors.truncate(MAX_REFUSALS);
+    }
     let mut body = Map::new();
     if !response.errors.is_empty() {
         body.insert("errors".to_owned(), json!(response.errors));

@@ -187,19 +187,27 @@ fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
-/// The media type of the answer: the first that the client names and we know, JSON where it does not care.
+/// The media type of the answer: of those we know, the one that the client likes best; JSON where it does not care.
 fn accepted(headers: &HeaderMap) -> Option<&'static str> {
-    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
-    if values.peek().is_none() {
+    let mut ranges =
+        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).peekable();
+    if ranges.peek().is_none() {
         return Some(JSON);
     }
-    values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).find_map(|range| {
-        match range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            RESPONSE_JSON => Some(RESPONSE_JSON),
-            JSON | "application/*" | "*/*" => Some(JSON),
-            _ => None,
+    let mut best: Option<(f32, &'static str)> = None;
+    for range in ranges {
+        let mut parts = range.split(';').map(str::trim);
+        let media = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+            RESPONSE_JSON => RESPONSE_JSON,
+            JSON | "application/*" | "*/*" => JSON,
+            _ => continue,
+        };
+        let quality = parts.find_map(|parameter| parameter.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
+        if quality > best.map_or(0.0, |(best, _)| best) {
+            best = Some((quality, media));
         }
-    })
+    }
+    best.map(|(_, media)| media)
 }
 
 /// Clients that take only `application/json` expect 200 for everything that GraphQL itself answers.

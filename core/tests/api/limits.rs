@@ -3,13 +3,20 @@
 use chrono::TimeDelta;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
-use slipway_core::graphql::{MAX_COMPLEXITY, sdl};
+use slipway_core::{
+    Config,
+    graphql::{MAX_COMPLEXITY, sdl},
+};
 use slipway_model::{Clock, Role};
 
 use crate::world::World;
 
 fn header(answer: &Response, name: &str) -> u64 {
     answer.headers()[name].to_str().unwrap().parse().unwrap()
+}
+
+async fn with_usual_points() -> World {
+    World::with(|config| config.points_per_minute = Config::USUAL_POINTS_PER_MINUTE).await
 }
 
 async fn post(world: &World, token: Option<&str>, body: Value) -> Response {
@@ -35,7 +42,7 @@ async fn cost(world: &World, selection: &str, variables: Value) -> u64 {
 
 #[tokio::test]
 async fn every_answer_tells_what_is_left() {
-    let world = World::new().await;
+    let world = with_usual_points().await;
     let query = json!({"query": "{ __typename }"});
     for expected in [1_999, 1_998] {
         let answer = post(&world, Some(&world.admin), query.clone()).await;
@@ -56,7 +63,7 @@ async fn every_answer_tells_what_is_left() {
 
 #[tokio::test]
 async fn whatever_is_refused_is_paid_for() {
-    let world = World::new().await;
+    let world = with_usual_points().await;
     let mut left = 2_000;
     for body in [json!({"query": "{"}), json!({"query": "{ nothing }"}), json!([]), json!({"query": "subscription { x }"})] {
         left -= 1;
@@ -70,7 +77,7 @@ async fn whatever_is_refused_is_paid_for() {
 
 #[tokio::test]
 async fn two_thousand_points_are_a_minutes_worth() {
-    let world = World::new().await;
+    let world = with_usual_points().await;
     let query = json!({"query": "{ __typename }"});
     for n in 0..2_000 {
         let answer = post(&world, Some(&world.admin), query.clone()).await;
@@ -135,7 +142,7 @@ async fn the_schema_says_what_a_document_costs_and_that_is_what_is_taken() {
 
 #[tokio::test]
 async fn a_dry_run_tells_the_cost_and_does_nothing_else() {
-    let world = World::new().await;
+    let world = with_usual_points().await;
     let query = "query($dry: Boolean!) { a: rateLimit(dryRun: $dry) { cost limit remaining resetAt } plans(first: 100) { nodes { id } } }";
     let dry = world.ask(Some(&world.admin), query, json!({"dry": true})).await;
     assert_eq!(dry.get("errors"), None);
