@@ -99,3 +99,24 @@ fn typed_documents_are_made_from_the_schema_and_hold() -> Result<()> {
     assert_eq!(said.lines().count(), 2, "{said}");
     Ok(())
 }
+
+#[test]
+fn every_document_of_the_command_line_is_valid() -> Result<()> {
+    let clients = Clients::install()?;
+    let source = workspace().join("cli/src");
+    let said = printed(&clients.node(&[], &[(&source, "/clients/cli:ro")], &["node", "programs/cli.mjs"])?.output()?);
+    println!("{said}");
+    let documents: u32 = said.split(' ').next().and_then(|count| count.parse().ok()).context(said.clone())?;
+    assert!(documents >= 30, "{said}");
+    Ok(())
+}
+
+#[test]
+fn graphiql_consists_of_what_its_authors_published() -> Result<()> {
+    let clients = Clients::install()?;
+    let server = Server::start(&["--development"])?;
+    let said = printed(&clients.run("graphiql.mjs", &[("URL", &server.url("/graphql"))])?);
+    println!("{said}");
+    assert_eq!(said.trim(), "4 files as the page says");
+    Ok(())
+}
