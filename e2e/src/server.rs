@@ -52,6 +52,11 @@ impl Server {
     }
 
     #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.listen)
     }

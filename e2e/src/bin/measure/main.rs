@@ -9,6 +9,7 @@ mod memory;
 mod plan;
 mod sample;
 mod sandbox;
+mod sockets;
 
 use anyhow::Result;
 
@@ -27,6 +28,9 @@ async fn main() -> Result<()> {
     }
     if is_wanted("memory") {
         memory::measure().await?;
+    }
+    if is_wanted("sockets") {
+        sockets::measure().await?;
     }
     Ok(())
 }
