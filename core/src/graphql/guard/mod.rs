@@ -91,6 +91,8 @@ fn only_operation(document: &ExecutableDocument) -> Result<&OperationDefinition,
 mod tests {
     use std::{fmt::Write, time::Instant};
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn refused(query: &str) -> String {
@@ -182,5 +184,81 @@ mod tests {
             |times: usize| format!("{{ __schema {{ types {{ {} name {} }} }} }}", "fields { type { ".repeat(times), "} }".repeat(times));
         check(&circle(2)).unwrap();
         assert!(refused(&circle(3)).contains("__schema"));
+    }
+
+    /// What documents are made of, and what they are made of when somebody means harm.
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "{",
+            "}",
+            "(",
+            ")",
+            "[",
+            "]",
+            "...",
+            "...f",
+            "... on Q",
+            ":",
+            "!",
+            "$v",
+            "@d",
+            "@skip(if: true)",
+            "=",
+            "|",
+            "&",
+            "a",
+            "b: a",
+            "on",
+            "query",
+            "mutation",
+            "subscription",
+            "fragment f on Q",
+            "fragment g on Q",
+            "...g",
+            "__schema",
+            "fields",
+            "null",
+            "true",
+            "1",
+            "-1.5e9",
+            "\"",
+            "\"x\"",
+            "\"\"\"",
+            "\\",
+            "\\\"",
+            "#",
+            "\n",
+            ",",
+            "\u{feff}",
+            "é",
+            "\u{0}",
+            "query Q($v: [Int!]! = [1])",
+            "{ a }",
+        ]);
+        prop::collection::vec(piece, 0..300).prop_map(|pieces| pieces.join(" "))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_is_sent_is_answered_at_once_and_on_a_small_stack(document in pieces()) {
+            let checking = std::thread::Builder::new().stack_size(256 * 1024).spawn(move || {
+                let started = Instant::now();
+                let passed = check(&document).is_ok();
+                (started.elapsed(), passed)
+            });
+            let (took, _) = checking.unwrap().join().unwrap();
+            prop_assert!(took.as_millis() < 250, "{took:?}");
+        }
+
+        #[test]
+        fn what_is_nested_deeper_than_allowed_never_gets_to_the_parser(
+            open in prop::collection::vec(prop::sample::select(vec!["{a", "{a(b:[", "{a(b:{c:", "{...on Q"]), 33..400),
+            hidden in prop::sample::select(vec!["", "\"}}}}\" ", "#}}}}\n", "\"\"\"}}}\"\"\" "]),
+        ) {
+            let document = open.join(hidden);
+            prop_assert!(scan::check(document.as_bytes()).is_err());
+        }
     }
 }
