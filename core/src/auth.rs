@@ -5,6 +5,7 @@ mod caller;
 mod password;
 mod points;
 mod revocations;
+mod sight;
 mod token;
 
 pub use attempts::LoginAttempts;
@@ -12,6 +13,7 @@ pub use caller::Caller;
 pub(crate) use password::hash;
 pub use points::{Allowance, Points};
 pub use revocations::Revocations;
+pub use sight::{Sight, Sights};
 pub(crate) use token::NewToken;
 
 use chrono::TimeDelta;

@@ -7,7 +7,7 @@ use slipway_plugin_host::PluginHost;
 use slipway_store::{Db, Keyring};
 use url::Url;
 
-use crate::{changes::Changes, crash::CrashPoints, fleet::Fleet, operations::Wake};
+use crate::{auth::Sights, changes::Changes, crash::CrashPoints, fleet::Fleet, operations::Wake};
 
 /// How this control plane is set up. Read once, at the start.
 #[derive(Debug, Clone)]
@@ -53,6 +53,7 @@ pub struct Parts {
     pub plugins: Arc<PluginHost>,
     pub fleet: Arc<Fleet>,
     pub changes: Changes,
+    pub sights: Sights,
     pub wake: Wake,
     pub config: Config,
     pub crash: CrashPoints,

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config, Parts, Platform,
+    auth::Sights,
     changes::Changes,
     crash::CrashPoints,
     fleet::{self, AgentListener, Fleet, ListenError},
@@ -129,6 +130,7 @@ async fn open(config: Config, setting: Setting) -> Result<Platform, StartError> 
         plugins: Arc::new(plugins),
         fleet: Arc::new(Fleet::new(authority)),
         changes: Changes::default(),
+        sights: Sights::default(),
         wake: Wake::default(),
         config,
         crash,
