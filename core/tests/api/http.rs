@@ -1,9 +1,15 @@
 //! GraphQL over HTTP: which requests are taken, and with which status they are answered.
 
+use std::time::{Duration, Instant};
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::world::World;
 
@@ -152,4 +158,16 @@ async fn a_browser_gets_graphiql_in_development_alone() {
     let production = World::new().await;
     let refused = production.http.get(production.url("/graphql")).header("accept", browser).send().await.unwrap();
     assert_eq!((refused.status().as_u16(), &refused.headers()["content-type"]), (400, &"application/json; charset=utf-8".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn who_dawdles_with_a_request_is_not_waited_for() {
+    let world = World::new().await;
+    let mut slow = TcpStream::connect(world.core.address()).await.unwrap();
+    slow.write_all(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: ").await.unwrap();
+    let started = Instant::now();
+    let mut answer = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(40), slow.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "it still waits after {:?}", started.elapsed());
+    assert!((15..30).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
 }

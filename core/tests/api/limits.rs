@@ -174,13 +174,12 @@ async fn complexity_has_a_limit() {
     assert!(answer["errors"][0]["message"].as_str().unwrap().contains("6481"), "{answer}");
     // The size of a page cannot be hidden: not in a variable, not in its default, not in a fragment.
     let deep = "nodes { applications(first: 100) { nodes { id } } }";
+    let instances = "nodes { instances(first: 100) { nodes { id } } }";
     for query in [
         format!("query($n: Int) {{ organizations(first: $n) {{ {deep} }} }}"),
         format!("query($n: Int = 100) {{ organizations(first: $n) {{ {deep} }} }}"),
         format!("query($n: Int) {{ ...F }} fragment F on Query {{ organizations(last: $n) {{ {deep} }} }}"),
-        format!(
-            "query($n: Int) {{ viewer {{ memberships {{ organization {{ applications(first: $n) {{ nodes {{ instances(first: 100) {{ nodes {{ id }} }} }} }} }} }} }} }}"
-        ),
+        format!("query($n: Int) {{ viewer {{ memberships {{ organization {{ applications(first: $n) {{ {instances} }} }} }} }} }}"),
     ] {
         let variables = if query.contains("= 100") { json!({}) } else { json!({"n": 100}) };
         let answer = world.ask(Some(&world.admin), &query, variables).await;

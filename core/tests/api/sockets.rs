@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use slipway_core::changes::Changed;
+use slipway_core::{changes::Changed, seed};
 use slipway_model::{
     Clock, DeploymentId, Role, Viewer,
     state::{DeploymentStatus, DeploymentTrigger},
@@ -260,4 +260,22 @@ async fn who_may_no_longer_see_it_hears_no_more_of_it() {
     let last = receive(&mut socket).await;
     assert_eq!((&last["type"], &last["id"]), (&json!("complete"), &json!("1")), "{last}");
     assert!(!last.to_string().contains("Shop"));
+}
+
+#[tokio::test]
+async fn a_session_that_is_ended_closes_its_sockets_and_no_others() {
+    let world = World::new().await;
+    let password = std::fs::read_to_string(world.config.data_dir.join(seed::PASSWORD_FILE)).unwrap();
+    let input = json!({"email": seed::ADMIN_EMAIL, "password": password.trim()});
+    let query = "mutation($input: SessionCreateInput!) { sessionCreate(input: $input) { token } }";
+    let token = world.ask(None, query, json!({"input": input})).await["data"]["sessionCreate"]["token"].take();
+    let token = token.as_str().unwrap();
+    let mut socket = world.open(token).await;
+    let mut other = world.open(&world.admin).await;
+    let viewer = world.data(token, "{ viewer { sessions { id current } } }", json!({})).await;
+    let id = viewer["viewer"]["sessions"].as_array().unwrap().iter().find(|session| session["current"] == true).unwrap()["id"].clone();
+    world.mutate(&world.admin, "sessionRevoke", json!({"id": id}), "revokedId").await;
+    assert_eq!(receive(&mut socket).await, json!({"closed": 4403}));
+    send(&mut other, json!({"type": "ping"})).await;
+    assert_eq!(receive(&mut other).await, json!({"type": "pong"}));
 }
