@@ -3,13 +3,17 @@
 mod attempts;
 mod caller;
 mod password;
+mod points;
 mod revocations;
+mod sight;
 mod token;
 
 pub use attempts::LoginAttempts;
 pub use caller::Caller;
 pub(crate) use password::hash;
+pub use points::{Allowance, Points};
 pub use revocations::Revocations;
+pub use sight::{Sight, Sights};
 pub(crate) use token::NewToken;
 
 use chrono::TimeDelta;

@@ -7,7 +7,7 @@ use slipway_plugin_host::PluginHost;
 use slipway_store::{Db, Keyring};
 use url::Url;
 
-use crate::{changes::Changes, crash::CrashPoints, fleet::Fleet, operations::Wake};
+use crate::{auth::Sights, changes::Changes, crash::CrashPoints, fleet::Fleet, operations::Wake};
 
 /// How this control plane is set up. Read once, at the start.
 #[derive(Debug, Clone)]
@@ -31,8 +31,15 @@ pub struct Config {
     /// `sqlite://path` or `postgres://…`.
     pub database_url: String,
     pub plugins_dir: PathBuf,
+    /// What one token, or one address without any, may ask of the API.
+    pub points_per_minute: u32,
     /// Enables what a person or a test at their own machine needs, such as crash points.
     pub development: bool,
+}
+
+impl Config {
+    /// Of [`Config::points_per_minute`], unless somebody chose another number.
+    pub const USUAL_POINTS_PER_MINUTE: u32 = 2_000;
 }
 
 /// Cheap to clone; every clone is the same platform.
@@ -46,6 +53,7 @@ pub struct Parts {
     pub plugins: Arc<PluginHost>,
     pub fleet: Arc<Fleet>,
     pub changes: Changes,
+    pub sights: Sights,
     pub wake: Wake,
     pub config: Config,
     pub crash: CrashPoints,

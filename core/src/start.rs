@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config, Parts, Platform,
+    auth::Sights,
     changes::Changes,
     crash::CrashPoints,
     fleet::{self, AgentListener, Fleet, ListenError},
@@ -98,7 +99,8 @@ pub async fn start_in(config: Config, setting: Setting) -> Result<Core, StartErr
     let agent_address = agents.address();
     let address = platform.config.listen;
     let failed = |cause| StartError::Listen { address, cause };
-    let socket = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
+    let socket = std::net::TcpListener::bind(address).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
     let address = socket.local_addr().map_err(failed)?;
 
     let stop = CancellationToken::new();
@@ -129,6 +131,7 @@ async fn open(config: Config, setting: Setting) -> Result<Platform, StartError> 
         plugins: Arc::new(plugins),
         fleet: Arc::new(Fleet::new(authority)),
         changes: Changes::default(),
+        sights: Sights::default(),
         wake: Wake::default(),
         config,
         crash,
@@ -172,22 +175,19 @@ async fn serve_agents(p: Platform, listener: AgentListener, stop: CancellationTo
     }
 }
 
-async fn serve_public(p: Platform, socket: tokio::net::TcpListener, stop: CancellationToken) {
-    let stopped = stop.clone();
-    let service = http::router(p).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(socket, service).with_graceful_shutdown(async move { stopped.cancelled().await });
-    let patience = async {
-        stop.cancelled().await;
-        tokio::time::sleep(SHUTDOWN_PATIENCE).await;
-    };
-    tokio::select! {
-        served = serving.into_future() => {
-            if let Err(error) = served {
-                tracing::error!(%error, "the public listener ended");
-            }
+async fn serve_public(p: Platform, listener: std::net::TcpListener, stop: CancellationToken) {
+    let handle = axum_server::Handle::new();
+    let serving = http::serve(p, listener, handle.clone());
+    tokio::pin!(serving);
+    let served = tokio::select! {
+        served = &mut serving => served,
+        () = stop.cancelled() => {
+            handle.graceful_shutdown(Some(SHUTDOWN_PATIENCE));
+            serving.await
         }
-        // An open subscription would hold it for ever.
-        () = patience => {}
+    };
+    if let Err(error) = served {
+        tracing::error!(%error, "the public listener ended");
     }
 }
 

@@ -5,22 +5,26 @@
 
 mod apps;
 mod build_log;
+mod clients;
 mod docker;
 mod endings;
 mod image;
 mod load;
 mod platform;
+mod server;
 mod table;
 mod trial;
 mod visitor;
 
 pub use apps::App;
 pub use build_log::{LoggedStep, steps};
+pub use clients::{Clients, printed};
 pub use docker::{Container, containers};
 pub use endings::{Ending, Endings};
 pub use image::ImageFacts;
 pub use load::{Load, LoadReport};
-pub use platform::{Deployed, Platform, binary, dist, example, fresh_copy, write_app};
+pub use platform::{Deployed, Platform, binary, dist, example, fresh_copy, workspace, write_app};
+pub use server::Server;
 pub use table::table;
 pub use trial::{Row, trials};
 pub use visitor::{Answer, visit, visit_until};

@@ -85,6 +85,12 @@ impl Platform {
         self.process.as_ref().map(Child::id)
     }
 
+    /// Of the API.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.listen)
+    }
+
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         self.data.path()
@@ -360,7 +366,8 @@ pub fn dist() -> PathBuf {
 }
 
 /// Of the checkout that cargo runs this for: checkouts may share a target directory, and with it this program.
-pub(crate) fn workspace() -> PathBuf {
+#[must_use]
+pub fn workspace() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     package.parent().expect("this crate lies in the workspace").to_owned()
 }
@@ -396,7 +403,7 @@ pub fn write_app(files: &[(&str, &str)]) -> Result<TempDir> {
     Ok(directory)
 }
 
-fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
+pub(crate) fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
     // All are held until all are known, so that no two are the same.
     let listeners = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;

@@ -40,7 +40,10 @@ pub struct ControlPlane {
     /// Currency of all prices, by its ISO 4217 code.
     #[arg(long, default_value = "EUR")]
     pub currency: Currency,
-    /// Allow what only a developer's machine should: introspection for everybody, crash points.
+    /// Points of the API's cost that one token, or one address without any, may spend in a minute.
+    #[arg(long, default_value_t = Config::USUAL_POINTS_PER_MINUTE)]
+    pub points_per_minute: u32,
+    /// Allow what only a developer's machine should: introspection and GraphiQL for everybody, crash points.
     #[arg(long)]
     pub development: bool,
 }
@@ -64,6 +67,7 @@ impl ControlPlane {
             ingress_port,
             currency: self.currency,
             plugins_dir: plugins_dir(self.plugins.as_deref())?,
+            points_per_minute: self.points_per_minute,
             development: self.development,
         })
     }

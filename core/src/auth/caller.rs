@@ -18,7 +18,7 @@ const USE_IS_NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
 const MAX_TOKEN_BYTES: usize = 200;
 
 /// What somebody showed to be let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Credential {
     Session(SessionId),
     ApiToken(ApiTokenId),

@@ -8,13 +8,19 @@ use serde_json::{Map, Value, json};
 
 use super::{
     SlipwaySchema,
+    cost::Tab,
     guard::{self, Kind},
     load,
 };
-use crate::{Platform, auth::Caller};
+use crate::{
+    Platform,
+    auth::{Allowance, Caller, Points},
+};
 
 /// Bytes of a request's variables, as JSON.
 const MAX_VARIABLES_BYTES: usize = 256 * 1024;
+/// Told at once of what is wrong with a document.
+const MAX_REFUSALS: usize = 20;
 /// For a query or mutation to answer. What takes longer is an operation.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
@@ -23,6 +29,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 pub struct Api {
     schema: SlipwaySchema,
     platform: Platform,
+    points: Points,
 }
 
 /// A request as its JSON says it.
@@ -46,13 +53,32 @@ pub struct Answer {
     /// `{"data": …, "errors": […]}`; without `data` if nothing was executed.
     pub body: Value,
     pub executed: bool,
+    /// What the caller has left, once the cost of the document is known.
+    pub allowance: Option<Allowance>,
 }
 
 impl Answer {
     /// A refusal of the whole request.
     #[must_use]
     pub fn refused(code: &str, message: &str) -> Self {
-        Self { body: json!({"errors": [{"message": message, "extensions": {"code": code}}]}), executed: false }
+        Self { body: json!({"errors": [{"message": message, "extensions": {"code": code}}]}), executed: false, allowance: None }
+    }
+
+    /// A refusal for want of points.
+    #[must_use]
+    pub fn rate_limited(allowance: Allowance, retry_after_seconds: u64) -> Self {
+        let Allowance { limit, remaining, .. } = allowance;
+        let message =
+            format!("Of {limit} points a minute {remaining} are left, and this costs more. Try again in {retry_after_seconds} seconds.");
+        let extensions = json!({"code": "RATE_LIMITED", "retryAfterSeconds": retry_after_seconds});
+        let body = json!({"errors": [{"message": message, "extensions": extensions}]});
+        Self { body, executed: false, allowance: Some(allowance) }
+    }
+
+    /// Whether nothing was executed for want of points.
+    #[must_use]
+    pub fn is_rate_limited(&self) -> bool {
+        !self.executed && self.errors().first().is_some_and(|error| error["extensions"]["code"] == "RATE_LIMITED")
     }
 
     /// Errors, as they stand in the body.
@@ -109,7 +135,7 @@ impl Payload {
 impl Api {
     #[must_use]
     pub fn new(platform: Platform) -> Self {
-        Self { schema: super::schema(&platform), platform }
+        Self { schema: super::schema(&platform), points: Points::new(platform.config.points_per_minute), platform }
     }
 
     #[must_use]
@@ -117,29 +143,40 @@ impl Api {
         &self.platform
     }
 
-    fn request(&self, prepared: Prepared, caller: Caller) -> async_graphql::Request {
+    /// Takes points of a caller. Of none, it only fails when none are left.
+    ///
+    /// # Errors
+    /// When fewer are left: none are taken then.
+    pub fn spend(&self, caller: &Caller, points: u32) -> Result<Allowance, Allowance> {
+        let allowance = self.points.spend(caller, points, self.platform.now())?;
+        if points == 0 && allowance.remaining == 0 { Err(allowance) } else { Ok(allowance) }
+    }
+
+    fn request(&self, prepared: Prepared, caller: Caller, tab: Tab) -> async_graphql::Request {
         let request = if caller.viewer.is_some() || self.platform.config.development {
             prepared.request
         } else {
             prepared.request.disable_introspection()
         };
         let rows = load::rows(&self.platform, &caller);
-        request.data(caller).data(rows)
+        request.data(caller).data(rows).data(tab)
     }
 
     /// Answers a query or mutation.
     pub async fn execute(&self, prepared: Prepared, caller: Caller) -> Answer {
-        let request = self.request(prepared, caller);
+        let tab = Tab::new(&self.points);
+        let request = self.request(prepared, caller, tab.clone());
         // A bug in one resolver must not take the connection of others' requests with it.
         let execution = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
-        match tokio::time::timeout(TIME_LIMIT, execution).await {
+        let answer = match tokio::time::timeout(TIME_LIMIT, execution).await {
             Ok(Ok(response)) => tidy(response),
             Ok(Err(_)) => {
                 tracing::error!("a resolver panicked");
                 Answer::refused("INTERNAL", "Something went wrong on our side. It has been recorded.")
             }
             Err(_) => Answer::refused("UNAVAILABLE", "This took longer than 10 seconds. Ask for less, or try again later."),
-        }
+        };
+        Answer { allowance: tab.charged().map(|charged| charged.allowance), ..answer }
     }
 
     /// Answers any operation, one message at a time.
@@ -147,7 +184,7 @@ impl Api {
         let api = self.clone();
         async move {
             if prepared.kind == Kind::Subscription {
-                let request = api.request(prepared, caller);
+                let request = api.request(prepared, caller, Tab::new(&api.points));
                 api.schema.execute_stream(request).map(tidy).boxed()
             } else {
                 let answer = api.execute(prepared, caller).await;
@@ -163,6 +200,10 @@ fn tidy(mut response: Response) -> Answer {
     response.errors.iter_mut().for_each(give_code);
     let executed =
         response.errors.is_empty() || response.data != async_graphql::Value::Null || response.errors.iter().any(|e| !e.path.is_empty());
+    if !executed {
+        // A document full of mistakes is not worth an answer that is many times as long.
+        response.errors.truncate(MAX_REFUSALS);
+    }
     let mut body = Map::new();
     if !response.errors.is_empty() {
         body.insert("errors".to_owned(), json!(response.errors));
@@ -170,7 +211,7 @@ fn tidy(mut response: Response) -> Answer {
     if executed {
         body.insert("data".to_owned(), json!(response.data));
     }
-    Answer { body: Value::Object(body), executed }
+    Answer { body: Value::Object(body), executed, allowance: None }
 }
 
 /// Errors of our own have a code. The others are the executor's opinion about the document and its variables.

@@ -3,7 +3,10 @@
 use async_graphql::{Context, ID};
 use slipway_model::Viewer;
 
-use super::load::Rows;
+use super::{
+    cost::{Charged, Tab},
+    load::Rows,
+};
 use crate::{
     Platform,
     auth::{Caller, LoginAttempts},
@@ -18,6 +21,8 @@ pub(super) trait Request {
     /// Rows by id, loaded together for all fields of this request.
     fn rows(&self) -> &Rows;
     fn login_attempts(&self) -> &LoginAttempts;
+    /// What this request came to.
+    fn charged(&self) -> Option<&Charged>;
 }
 
 impl Request for Context<'_> {
@@ -39,6 +44,10 @@ impl Request for Context<'_> {
 
     fn login_attempts(&self) -> &LoginAttempts {
         self.data_unchecked()
+    }
+
+    fn charged(&self) -> Option<&Charged> {
+        self.data_unchecked::<Tab>().charged()
     }
 }
 

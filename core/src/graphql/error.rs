@@ -27,7 +27,7 @@ impl From<Refused> for async_graphql::Error {
             Error::Forbidden => ("FORBIDDEN", "Your role does not allow this.".to_owned()),
             Error::NotFound => ("NOT_FOUND", "There is nothing with this id.".to_owned()),
             Error::RateLimited { retry_after_seconds } => {
-                ("RATE_LIMITED", format!("Too many attempts. Try again in {retry_after_seconds} seconds."))
+                ("RATE_LIMITED", format!("Too much at once. Try again in {retry_after_seconds} seconds."))
             }
             Error::Unavailable(message) => ("UNAVAILABLE", message.clone()),
             Error::Internal(cause) => {
@@ -35,7 +35,16 @@ impl From<Refused> for async_graphql::Error {
                 ("INTERNAL", "Something went wrong on our side. It has been recorded.".to_owned())
             }
         };
-        Self::new(message).extend_with(|_, extensions| extensions.set("code", code))
+        let retry_after_seconds = match &error {
+            Error::RateLimited { retry_after_seconds } => Some(*retry_after_seconds),
+            _ => None,
+        };
+        Self::new(message).extend_with(|_, extensions| {
+            extensions.set("code", code);
+            if let Some(seconds) = retry_after_seconds {
+                extensions.set("retryAfterSeconds", seconds);
+            }
+        })
     }
 }
 

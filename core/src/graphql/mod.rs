@@ -4,6 +4,7 @@ mod access;
 mod api;
 mod connection;
 mod context;
+mod cost;
 mod error;
 pub mod guard;
 mod lists;
@@ -19,13 +20,11 @@ use async_graphql::{Schema, SchemaBuilder};
 
 pub use self::{
     api::{Answer, Api, Payload, Prepared},
+    cost::MAX_COMPLEXITY,
     guard::Kind,
 };
 use self::{mutation::Mutation, query::Query, subscription::Subscription};
 use crate::{Platform, auth::LoginAttempts};
-
-/// Costs of a query, with lists counted by how much they may answer.
-const MAX_COMPLEXITY: usize = 5_000;
 
 type SlipwaySchema = Schema<Query, Mutation, Subscription>;
 
@@ -33,7 +32,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .register_output_type::<types::OrganizationOwned>()
         .extension(access::Access)
-        .limit_complexity(MAX_COMPLEXITY)
+        .extension(cost::Costs)
 }
 
 fn schema(platform: &Platform) -> SlipwaySchema {

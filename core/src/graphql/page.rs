@@ -11,12 +11,6 @@ pub(super) fn page(first: Option<i32>, after: Option<String>, last: Option<i32>,
         .map_err(|error| UserError::invalid("first", error.to_string()).into())
 }
 
-/// How many elements a connection may answer, for the complexity of what is asked of each.
-pub(super) fn cost(first: Option<i32>, last: Option<i32>) -> usize {
-    let size = first.or(last).and_then(|size| usize::try_from(size).ok()).unwrap_or(Page::USUAL as usize);
-    size.min(Page::MOST as usize) + 1
-}
-
 /// A page's elements with their cursors, made into an edge type by `edge`.
 pub(super) fn edges<T: Listed, E>(slice: Slice<T>, edge: impl Fn(String, T) -> E) -> (Vec<E>, PageInfo) {
     let cursor = |row: Option<&T>| row.map(|row| row.cursor().to_string());

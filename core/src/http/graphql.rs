@@ -10,11 +10,11 @@ use axum::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use super::socket;
+use super::{forgery, graphiql, limits, socket};
 use crate::{
-    auth::Caller,
+    auth::{Allowance, Caller},
     error::Error,
-    graphql::{Answer, Api, Kind, Payload},
+    graphql::{Answer, Api, Kind, Payload, Prepared},
 };
 
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -35,42 +35,70 @@ pub(super) async fn handle(State(api): State<Api>, request: Request) -> Response
             Err(rejection) => rejection.into_response(),
         };
     }
+    if graphiql::is_wanted(api.platform(), &parts) {
+        return graphiql::page();
+    }
     let media = match accepted(&parts.headers) {
         Some(media) => media,
         None => return plain(StatusCode::NOT_ACCEPTABLE, "Accept application/graphql-response+json or application/json."),
     };
-    let payload = match parts.method {
-        Method::POST => match read_body(&parts.headers, body).await {
-            Ok(payload) => payload,
-            Err((status, message)) => return reply(status, media, &Answer::refused("QUERY_REJECTED", &message)),
-        },
-        Method::GET => match read_query(parts.uri.query().unwrap_or_default()) {
-            Ok(payload) => payload,
-            Err(message) => return reply(StatusCode::BAD_REQUEST, media, &Answer::refused("QUERY_REJECTED", &message)),
-        },
-        _ => return not_allowed("GET, POST", media, "Send queries by GET or POST, mutations by POST."),
+    let anonymous = anonymous(&parts);
+    let (response, allowance) = match authenticated(&api, &parts, anonymous.clone()).await {
+        Ok(caller) => respond(&api, &parts, body, media, caller).await,
+        Err(error) => refused(&api, &anonymous, media, response_of(error, media)),
     };
-    let caller = match caller(&api, &parts).await {
-        Ok(caller) => caller,
-        Err(response) => return response_of(response, media),
-    };
-    let prepared = match payload.prepare() {
+    limits::tell(response, allowance, api.platform().now())
+}
+
+/// Answers somebody, and tells what they have left.
+async fn respond(api: &Api, parts: &Parts, body: Body, media: &'static str, caller: Caller) -> (Response, Allowance) {
+    // Who has nothing left is not read.
+    if let Err(allowance) = api.spend(&caller, 0) {
+        return (limits::exceeded(api, media, allowance), allowance);
+    }
+    let prepared = match prepare(api, parts, body, media).await {
         Ok(prepared) => prepared,
-        Err(answer) => return reply(status_of_refusal(media), media, &answer),
+        Err(response) => return refused(api, &caller, media, response),
     };
-    match prepared.kind {
-        Kind::Mutation if parts.method == Method::GET => {
-            return not_allowed("POST", media, "A mutation is sent by POST.");
+    let answer = api.execute(prepared, caller.clone()).await;
+    match answer.allowance {
+        Some(allowance) if answer.is_rate_limited() => (limits::exceeded(api, media, allowance), allowance),
+        Some(allowance) => {
+            let status = if answer.executed { StatusCode::OK } else { status_of_refusal(media) };
+            (reply(status, media, &answer), allowance)
         }
+        None => refused(api, &caller, media, reply(status_of_refusal(media), media, &answer)),
+    }
+}
+
+/// What is refused before its cost is known costs a point, so that nonsense is no cheaper than sense.
+fn refused(api: &Api, caller: &Caller, media: &'static str, response: Response) -> (Response, Allowance) {
+    match api.spend(caller, 1) {
+        Ok(allowance) => (response, allowance),
+        Err(allowance) => (limits::exceeded(api, media, allowance), allowance),
+    }
+}
+
+/// Reads a request and has the guard look at it.
+async fn prepare(api: &Api, parts: &Parts, body: Body, media: &'static str) -> Result<Prepared, Response> {
+    let payload = match parts.method {
+        Method::POST => read_body(&parts.headers, body).await,
+        Method::GET if !(api.platform().config.development || forgery::is_ruled_out(&parts.headers)) => {
+            Err((StatusCode::BAD_REQUEST, forgery::ADVICE.to_owned()))
+        }
+        Method::GET => read_query(parts.uri.query().unwrap_or_default()).map_err(|message| (StatusCode::BAD_REQUEST, message)),
+        _ => return Err(not_allowed("GET, POST", media, "Send queries by GET or POST, mutations by POST.")),
+    };
+    let payload = payload.map_err(|(status, message)| reply(status, media, &Answer::refused("QUERY_REJECTED", &message)))?;
+    let prepared = payload.prepare().map_err(|answer| reply(status_of_refusal(media), media, &answer))?;
+    match prepared.kind {
+        Kind::Mutation if parts.method == Method::GET => Err(not_allowed("POST", media, "A mutation is sent by POST.")),
         Kind::Subscription => {
             let answer = Answer::refused("QUERY_REJECTED", "Subscribe over the WebSocket, with the graphql-transport-ws protocol.");
-            return reply(StatusCode::BAD_REQUEST, media, &answer);
+            Err(reply(StatusCode::BAD_REQUEST, media, &answer))
         }
-        Kind::Query | Kind::Mutation => {}
+        Kind::Query | Kind::Mutation => Ok(prepared),
     }
-    let answer = api.execute(prepared, caller).await;
-    let status = if answer.executed { StatusCode::OK } else { status_of_refusal(media) };
-    reply(status, media, &answer)
 }
 
 pub(super) async fn handle_socket(State(api): State<Api>, request: Request) -> Response {
@@ -82,19 +110,26 @@ pub(super) async fn handle_socket(State(api): State<Api>, request: Request) -> R
 }
 
 async fn upgrade_socket(api: Api, parts: Parts, upgrade: WebSocketUpgrade) -> Response {
-    match caller(&api, &parts).await {
-        Ok(caller) => socket::upgrade(api, caller, upgrade),
-        Err(error) => response_of(error, JSON),
-    }
+    let anonymous = anonymous(&parts);
+    let (refusal, allowance) = match authenticated(&api, &parts, anonymous.clone()).await {
+        Ok(caller) => match api.spend(&caller, 0) {
+            Ok(_) => return socket::upgrade(api, caller, upgrade),
+            Err(allowance) => (limits::exceeded(&api, JSON, allowance), allowance),
+        },
+        Err(error) => refused(&api, &anonymous, JSON, response_of(error, JSON)),
+    };
+    limits::tell(refusal, allowance, api.platform().now())
 }
 
-async fn caller(api: &Api, parts: &Parts) -> Result<Caller, Error> {
+fn anonymous(parts: &Parts) -> Caller {
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let text = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let caller = Caller::anonymous(address, text(header::USER_AGENT));
+    Caller::anonymous(address, parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()))
+}
+
+async fn authenticated(api: &Api, parts: &Parts, anonymous: Caller) -> Result<Caller, Error> {
     match parts.headers.get(header::AUTHORIZATION) {
-        None => Ok(caller),
-        Some(value) => caller.authenticate(api.platform(), value.to_str().unwrap_or_default()).await,
+        None => Ok(anonymous),
+        Some(value) => anonymous.authenticate(api.platform(), value.to_str().unwrap_or_default()).await,
     }
 }
 
@@ -152,19 +187,27 @@ fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
-/// The media type of the answer: the first that the client names and we know, JSON where it does not care.
+/// The media type of the answer: of those we know, the one that the client likes best; JSON where it does not care.
 fn accepted(headers: &HeaderMap) -> Option<&'static str> {
-    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
-    if values.peek().is_none() {
+    let mut ranges =
+        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).peekable();
+    if ranges.peek().is_none() {
         return Some(JSON);
     }
-    values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).find_map(|range| {
-        match range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            RESPONSE_JSON => Some(RESPONSE_JSON),
-            JSON | "application/*" | "*/*" => Some(JSON),
-            _ => None,
+    let mut best: Option<(f32, &'static str)> = None;
+    for range in ranges {
+        let mut parts = range.split(';').map(str::trim);
+        let media = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+            RESPONSE_JSON => RESPONSE_JSON,
+            JSON | "application/*" | "*/*" => JSON,
+            _ => continue,
+        };
+        let quality = parts.find_map(|parameter| parameter.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
+        if quality > best.map_or(0.0, |(best, _)| best) {
+            best = Some((quality, media));
         }
-    })
+    }
+    best.map(|(_, media)| media)
 }
 
 /// Clients that take only `application/json` expect 200 for everything that GraphQL itself answers.
@@ -172,7 +215,7 @@ fn status_of_refusal(media: &str) -> StatusCode {
     if media == RESPONSE_JSON { INVALID_DOCUMENT } else { StatusCode::OK }
 }
 
-fn reply(status: StatusCode, media: &'static str, answer: &Answer) -> Response {
+pub(super) fn reply(status: StatusCode, media: &'static str, answer: &Answer) -> Response {
     let media = if media == RESPONSE_JSON { "application/graphql-response+json; charset=utf-8" } else { "application/json; charset=utf-8" };
     (status, [(header::CONTENT_TYPE, media)], answer.body.to_string()).into_response()
 }

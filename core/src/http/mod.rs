@@ -1,13 +1,20 @@
 //! The public listener: GraphQL over HTTP and WebSocket, uploads, health and metrics.
 
+mod forgery;
+mod graphiql;
 mod graphql;
 mod headers;
 mod health;
+mod limits;
 mod origin;
 mod socket;
 mod upload;
 
-use std::{future::Future, io, net::SocketAddr};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -15,9 +22,13 @@ use axum::{
     middleware,
     routing::{any, get, put},
 };
-use tokio::net::TcpListener;
+use axum_server::{Handle, accept::NoDelayAcceptor};
+use hyper_util::rt::TokioTimer;
 
 use crate::{Platform, graphql::Api, uploads};
+
+/// For the head of a request to arrive, from the opening of the connection or the end of the last request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Everything that the public listener answers.
 pub fn router(platform: Platform) -> Router {
@@ -37,12 +48,14 @@ pub fn router(platform: Platform) -> Router {
         .layer(middleware::from_fn(headers::secure))
 }
 
-/// Serves until `shutdown` completes, then lets open requests end.
+/// Serves until the handle shuts it down.
 ///
 /// # Errors
 /// When the listener fails, or the directory of uploads cannot be used.
-pub async fn serve(platform: Platform, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+pub(crate) async fn serve(platform: Platform, listener: TcpListener, handle: Handle<SocketAddr>) -> io::Result<()> {
     uploads::clear_drafts(&platform.config.data_dir)?;
     let service = router(platform).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+    let mut server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()).handle(handle);
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    server.serve(service).await
 }

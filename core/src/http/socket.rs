@@ -3,6 +3,8 @@
 //! One task per socket. It polls its streams itself, from another one first each time, and polls none of them while a
 //! message is on its way out: a client that does not read, holds up nobody but itself, and nothing is buffered for it.
 
+mod message;
+
 use std::{pin::Pin, time::Duration};
 
 use axum::{
@@ -10,13 +12,15 @@ use axum::{
     response::Response,
 };
 use futures::{Stream, StreamExt};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tokio_stream::StreamMap;
+use tokio_tungstenite::tungstenite;
 
+use self::message::ClientMessage;
 use crate::{
     auth::{Caller, Revocations},
+    error::Error,
     graphql::{Answer, Api, Kind, Payload},
 };
 
@@ -24,6 +28,8 @@ pub(super) const PROTOCOL: &str = "graphql-transport-ws";
 /// Operations open at once on one socket.
 const MAX_OPERATIONS: usize = 100;
 const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+/// What is read of one message, so that a little too much is still answered with the right code.
+const MAX_READ_BYTES: usize = 2 * MAX_MESSAGE_BYTES;
 /// Kept small: an idle socket is mostly its buffers.
 const BUFFER_BYTES: usize = 4 * 1024;
 const INIT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -31,42 +37,28 @@ const PING_EVERY: Duration = Duration::from_secs(25);
 /// Without any message, not even a pong.
 const SILENCE_LIMIT: Duration = Duration::from_secs(75);
 /// For one message to leave: after that the client is taken to have stopped reading.
-const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A close frame has no room for more.
+const MAX_REASON_BYTES: usize = 123;
 
 mod close {
-    pub(super) const BAD_REQUEST: (u16, &str) = (4400, "Invalid message");
+    pub(super) const BAD_REQUEST: u16 = 4400;
     pub(super) const UNAUTHORIZED: (u16, &str) = (4401, "Unauthorized");
     pub(super) const FORBIDDEN: (u16, &str) = (4403, "Forbidden");
     pub(super) const WRONG_PROTOCOL: (u16, &str) = (4406, "Subprotocol not acceptable");
     pub(super) const INIT_TIMEOUT: (u16, &str) = (4408, "Connection initialisation timeout");
     pub(super) const TOO_MANY_INITS: (u16, &str) = (4429, "Too many initialisation requests");
-    /// RFC 6455: the endpoint is going away.
+    pub(super) const DUPLICATE_ID: u16 = 4409;
+    // Those of RFC 6455.
     pub(super) const GONE: (u16, &str) = (1001, "No answer to pings");
+    pub(super) const NOT_UTF8: (u16, &str) = (1007, "Text is UTF-8");
+    pub(super) const TOO_BIG: (u16, &str) = (1009, "A message has at most 1 MiB");
+    pub(super) const TRY_AGAIN: (u16, &str) = (1013, "Try again in a moment");
 }
 
 /// Why the loop ends: a code and reason to close with, or `None` when the socket is gone already.
 type End = Option<(u16, String)>;
-
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum ClientMessage {
-    ConnectionInit {
-        #[serde(default)]
-        payload: Option<Value>,
-    },
-    Ping {
-        #[serde(default)]
-        payload: Option<Value>,
-    },
-    Pong {},
-    Subscribe {
-        id: String,
-        payload: Value,
-    },
-    Complete {
-        id: String,
-    },
-}
 
 enum Event {
     Answer(Answer),
@@ -87,8 +79,8 @@ struct Session {
 pub(super) fn upgrade(api: Api, caller: Caller, upgrade: WebSocketUpgrade) -> Response {
     upgrade
         .protocols([PROTOCOL])
-        .max_message_size(MAX_MESSAGE_BYTES)
-        .max_frame_size(MAX_MESSAGE_BYTES)
+        .max_message_size(MAX_READ_BYTES)
+        .max_frame_size(MAX_READ_BYTES)
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(0)
         .on_upgrade(move |socket| async move {
@@ -122,7 +114,8 @@ impl Session {
                 message = self.socket.recv() => {
                     heard = Instant::now();
                     match message {
-                        None | Some(Err(_)) => return None,
+                        None => return None,
+                        Some(Err(error)) => Err(broken(error)),
                         Some(Ok(message)) => self.receive(message).await,
                     }
                 }
@@ -147,20 +140,21 @@ impl Session {
 
     async fn receive(&mut self, message: Message) -> Result<(), End> {
         let text = match message {
+            Message::Text(text) if text.len() > MAX_MESSAGE_BYTES => return Err(because(close::TOO_BIG)),
             Message::Text(text) => text,
-            Message::Binary(_) => return Err(because(close::BAD_REQUEST)),
+            Message::Binary(_) => return Err(invalid("it is binary")),
             Message::Close(_) => return Err(None),
             // The protocol below answers pings by itself.
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
         };
-        match serde_json::from_str(&text).map_err(|_| because(close::BAD_REQUEST))? {
+        match ClientMessage::read(&text).map_err(|why| invalid(&why))? {
             ClientMessage::ConnectionInit { .. } if self.acknowledged => Err(because(close::TOO_MANY_INITS)),
             ClientMessage::ConnectionInit { payload } => self.initialize(payload).await,
             ClientMessage::Ping { payload } => {
                 let pong = payload.map_or_else(|| json!({"type": "pong"}), |payload| json!({"type": "pong", "payload": payload}));
                 self.send(pong).await
             }
-            ClientMessage::Pong {} => Ok(()),
+            ClientMessage::Pong => Ok(()),
             ClientMessage::Subscribe { .. } if !self.acknowledged => Err(because(close::UNAUTHORIZED)),
             ClientMessage::Subscribe { id, payload } => self.subscribe(id, payload).await,
             ClientMessage::Complete { id } => {
@@ -171,38 +165,45 @@ impl Session {
     }
 
     /// A token in the payload takes the place of one in the header. None at all is nobody, who may still ask what anybody may.
-    async fn initialize(&mut self, payload: Option<Value>) -> Result<(), End> {
-        let credential = match &payload {
-            None | Some(Value::Null) => None,
-            Some(Value::Object(payload)) => {
-                let member = ["Authorization", "authorization"].into_iter().find_map(|name| payload.get(name)?.as_str());
-                member.map(str::to_owned).or_else(|| Some(format!("Bearer {}", payload.get("token")?.as_str()?)))
+    async fn initialize(&mut self, payload: Option<Map<String, Value>>) -> Result<(), End> {
+        let payload = payload.unwrap_or_default();
+        let member = |name: &str| payload.get(name).and_then(Value::as_str);
+        let authorization = member("Authorization").or_else(|| member("authorization")).map(str::to_owned);
+        if let Some(credential) = authorization.or_else(|| Some(format!("Bearer {}", member("token")?))) {
+            match self.caller.clone().authenticate(self.api.platform(), &credential).await {
+                Ok(caller) => self.caller = caller,
+                Err(Error::Unauthenticated) => {
+                    // Guessing is paid for.
+                    let _ = self.api.spend(&self.caller, 1);
+                    return Err(because(close::FORBIDDEN));
+                }
+                Err(error) => {
+                    tracing::error!(?error, "could not look up a token");
+                    return Err(because(close::TRY_AGAIN));
+                }
             }
-            Some(_) => return Err(because(close::BAD_REQUEST)),
-        };
-        if let Some(credential) = credential {
-            let caller = self.caller.clone().authenticate(self.api.platform(), &credential).await;
-            self.caller = caller.map_err(|_| because(close::FORBIDDEN))?;
         }
         self.acknowledged = true;
         self.send(json!({"type": "connection_ack"})).await
     }
 
-    async fn subscribe(&mut self, id: String, payload: Value) -> Result<(), End> {
-        if id.is_empty() {
-            return Err(because(close::BAD_REQUEST));
-        }
+    async fn subscribe(&mut self, id: String, payload: Payload) -> Result<(), End> {
         if self.operations.contains_key(&id) {
-            return Err(Some((4409, limit_reason(format!("Subscriber for {id} already exists")))));
+            return Err(Some((close::DUPLICATE_ID, duplicate(&id))));
         }
         if self.operations.len() >= MAX_OPERATIONS {
             let answer = Answer::refused("RATE_LIMITED", "There are 100 operations open on this socket. Complete some first.");
             return self.error(&id, answer).await;
         }
-        let Ok(payload) = Payload::from_json(payload) else { return Err(because(close::BAD_REQUEST)) };
         let prepared = match payload.prepare() {
             Ok(prepared) => prepared,
-            Err(answer) => return self.error(&id, answer).await,
+            Err(answer) => {
+                let answer = match self.api.spend(&self.caller, 1) {
+                    Ok(_) => answer,
+                    Err(allowance) => Answer::rate_limited(allowance, allowance.seconds_to_reset(self.api.platform().now())),
+                };
+                return self.error(&id, answer).await;
+            }
         };
         let kind = prepared.kind;
         let answers = self.api.stream(prepared, self.caller.clone()).map(Event::Answer);
@@ -242,7 +243,25 @@ fn because((code, reason): (u16, &str)) -> End {
     Some((code, reason.to_owned()))
 }
 
-/// A close frame has room for 123 bytes of reason.
-fn limit_reason(reason: String) -> String {
-    if reason.len() <= 123 { reason } else { "Subscriber for this id already exists".to_owned() }
+fn invalid(why: &str) -> End {
+    Some((close::BAD_REQUEST, shortened(format!("Invalid message: {why}"))))
+}
+
+fn duplicate(id: &str) -> String {
+    let reason = format!("Subscriber for {id} already exists");
+    if reason.len() <= MAX_REASON_BYTES { reason } else { "Subscriber for this id already exists".to_owned() }
+}
+
+fn shortened(mut reason: String) -> String {
+    reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+    reason
+}
+
+/// What the layer below did not take.
+fn broken(error: axum::Error) -> End {
+    match error.into_inner().downcast_ref::<tungstenite::Error>() {
+        Some(tungstenite::Error::Capacity(_)) => because(close::TOO_BIG),
+        Some(tungstenite::Error::Utf8(_)) => because(close::NOT_UTF8),
+        _ => None,
+    }
 }

@@ -74,3 +74,11 @@ async fn strangers_learn_nothing_of_the_schema() {
     let answer = world.ask(Some(&world.admin), "{ __schema { types { name } } }", json!({})).await;
     assert!(answer.to_string().contains("Application"));
 }
+
+#[tokio::test]
+async fn a_document_full_of_mistakes_gets_a_short_answer() {
+    let world = World::new().await;
+    let query = format!("{{ viewer {{ {} }} }}", (0..1_500).map(|n| format!("x{n} ")).collect::<String>());
+    let answer = world.ask(Some(&world.admin), &query, json!({})).await;
+    assert_eq!((answer["errors"].as_array().unwrap().len(), answer.get("data")), (20, None));
+}

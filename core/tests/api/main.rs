@@ -6,8 +6,11 @@ mod world;
 
 mod access;
 mod bombs;
+mod cop;
 mod http;
+mod limits;
 mod nouns;
+mod protocol;
 mod schema;
 mod secrets;
 mod sockets;

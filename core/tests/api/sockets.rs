@@ -2,17 +2,20 @@
 
 use std::time::Instant;
 
-use futures::SinkExt;
 use serde_json::{Value, json};
-use slipway_core::changes::Changed;
+use slipway_core::{changes::Changed, seed};
 use slipway_model::{
-    Clock, DeploymentId, Role,
+    Clock, DeploymentId, Role, Viewer,
     state::{DeploymentStatus, DeploymentTrigger},
 };
-use slipway_store::{build_logs, deployments};
-use tokio_tungstenite::tungstenite::Message;
+use slipway_store::{build_logs, deployments, memberships};
+use tokio::net::TcpSocket;
+use tokio_tungstenite::{
+    MaybeTlsStream, client_async,
+    tungstenite::{client::IntoClientRequest, http::HeaderValue},
+};
 
-use crate::world::{World, receive, send};
+use crate::world::{Socket, World, receive, send};
 
 fn subscribe(id: &str, query: &str) -> Value {
     json!({"type": "subscribe", "id": id, "payload": {"query": query}})
@@ -31,85 +34,6 @@ async fn a_query_is_answered_and_completed() {
         send(&mut socket, json!({"type": "ping", "payload": {"x": 1}})).await;
         assert_eq!(receive(&mut socket).await, json!({"type": "pong", "payload": {"x": 1}}));
     }
-}
-
-#[tokio::test]
-async fn each_breach_has_its_close_code() {
-    let world = World::new().await;
-    let init = json!({"type": "connection_init"});
-    let watch = subscribe("1", "subscription { deploymentChanged(id: \"dep_x\") { id } }");
-
-    let mut socket = world.socket("/graphql/ws").await;
-    send(&mut socket, watch.clone()).await;
-    assert_eq!(receive(&mut socket).await, json!({"closed": 4401}));
-
-    let mut socket = world.socket("/graphql/ws").await;
-    send(&mut socket, init.clone()).await;
-    receive(&mut socket).await;
-    send(&mut socket, init.clone()).await;
-    assert_eq!(receive(&mut socket).await, json!({"closed": 4429}));
-
-    for bad in [
-        json!({"type": "nonsense"}),
-        json!({}),
-        json!("x"),
-        json!({"type": "subscribe", "id": "1"}),
-        json!({"type": "subscribe", "id": "", "payload": {"query": "{a}"}}),
-    ] {
-        let mut socket = world.socket("/graphql/ws").await;
-        send(&mut socket, init.clone()).await;
-        receive(&mut socket).await;
-        send(&mut socket, bad.clone()).await;
-        assert_eq!(receive(&mut socket).await, json!({"closed": 4400}), "{bad}");
-    }
-    for bad in [Message::text("{"), Message::binary(vec![1, 2, 3])] {
-        let mut socket = world.socket("/graphql/ws").await;
-        socket.send(bad).await.unwrap();
-        assert_eq!(receive(&mut socket).await, json!({"closed": 4400}));
-    }
-
-    let mut socket = world.socket("/graphql/ws").await;
-    send(&mut socket, json!({"type": "connection_init", "payload": {"Authorization": "Bearer slip_nobody"}})).await;
-    assert_eq!(receive(&mut socket).await, json!({"closed": 4403}));
-
-    let mut socket = world.socket_of("/graphql/ws", None, None).await.unwrap();
-    assert_eq!(receive(&mut socket).await, json!({"closed": 4406}));
-}
-
-#[tokio::test]
-async fn silence_after_the_upgrade_is_closed_after_three_seconds() {
-    let world = World::new().await;
-    let mut socket = world.socket("/graphql/ws").await;
-    let started = Instant::now();
-    assert_eq!(receive(&mut socket).await, json!({"closed": 4408}));
-    assert!((2..6).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
-}
-
-#[tokio::test]
-async fn pages_of_other_origins_get_no_socket() {
-    let world = World::new().await;
-    assert_eq!(world.socket_of("/graphql/ws", Some("https://evil.example"), Some("graphql-transport-ws")).await.err(), Some(403));
-    assert!(world.socket_of("/graphql/ws", Some("http://slipway.example"), Some("graphql-transport-ws")).await.is_ok());
-}
-
-#[tokio::test]
-async fn a_document_that_is_refused_is_an_error_and_not_a_next() {
-    let world = World::new().await;
-    let mut socket = world.open(&world.admin).await;
-    for query in [
-        "{",
-        "{ nothing }",
-        "subscription { deploymentChanged(id: \"dep_x\") { id } }",
-        "subscription { ...F } fragment F on Subscription { __typename }",
-    ] {
-        send(&mut socket, subscribe("1", query)).await;
-        let answer = receive(&mut socket).await;
-        assert_eq!((&answer["type"], &answer["id"]), (&json!("error"), &json!("1")), "{query}: {answer}");
-        assert!(answer["payload"][0]["extensions"]["code"].is_string(), "{answer}");
-    }
-    // Its name is free again, and no `complete` followed.
-    send(&mut socket, subscribe("1", "{ __typename }")).await;
-    assert_eq!(receive(&mut socket).await["type"], "next");
 }
 
 #[tokio::test]
@@ -138,31 +62,6 @@ async fn watching_begins_with_what_is_and_goes_on_with_what_changes() {
     world.mutate(&ada.token, "applicationUpdate", json!({"id": id, "name": "Third"}), "").await;
     send(&mut socket, json!({"type": "ping"})).await;
     assert_eq!(receive(&mut socket).await, json!({"type": "pong"}));
-}
-
-#[tokio::test]
-async fn one_socket_holds_a_hundred_operations_and_not_one_more() {
-    let world = World::new().await;
-    let ada = world.customer("ada", Role::Owner).await;
-    let id = world.application(&ada, "Shop").await;
-    let mut socket = world.open(&ada.token).await;
-    let query = format!("subscription {{ applicationChanged(id: \"{id}\") {{ name }} }}");
-    for n in 0..101 {
-        send(&mut socket, subscribe(&n.to_string(), &query)).await;
-    }
-    let (mut nexts, mut errors) = (0, Vec::new());
-    while nexts + errors.len() < 101 {
-        let message = receive(&mut socket).await;
-        match message["type"].as_str() {
-            Some("next") => nexts += 1,
-            _ => errors.push(message),
-        }
-    }
-    assert_eq!(nexts, 100);
-    assert_eq!(
-        (&errors[0]["type"], &errors[0]["id"], &errors[0]["payload"][0]["extensions"]["code"]),
-        (&json!("error"), &json!("100"), &json!("RATE_LIMITED"))
-    );
 }
 
 #[tokio::test]
@@ -292,4 +191,91 @@ async fn a_flood_on_one_stream_does_not_starve_another() {
         before += 1;
     }
     assert!(before < 40, "the quiet one waited for {before} of 79 batches");
+}
+
+/// A client of little patience: it takes a few kilobytes from the wire and then no more.
+async fn open_and_do_not_read(world: &World, token: &str) -> Socket {
+    let wire = TcpSocket::new_v4().unwrap();
+    wire.set_recv_buffer_size(4096).unwrap();
+    let stream = wire.connect(world.core.address()).await.unwrap();
+    let mut request = format!("ws://{}/graphql/ws", world.core.address()).into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
+    let (mut socket, _) = client_async(request, MaybeTlsStream::Plain(stream)).await.unwrap();
+    send(&mut socket, json!({"type": "connection_init", "payload": {"token": token}})).await;
+    assert_eq!(receive(&mut socket).await, json!({"type": "connection_ack"}));
+    socket
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_is_let_go_and_holds_up_nobody() {
+    let world = World::new().await;
+    let ada = world.customer("ada", Role::Owner).await;
+    let deployment = building(&world, &ada).await;
+    let wide = "x".repeat(2_000);
+    let mut tx = world.platform().db.begin().await.unwrap();
+    for _ in 0..10 {
+        let lines: Vec<String> = (0..1_000).map(|n| format!("{n} {wide}")).collect();
+        build_logs::append(&mut tx, deployment.id, None, world.clock.now(), &lines).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let query = format!("subscription {{ buildLogs(deploymentId: \"{}\", after: \"0\") {{ lines {{ message }} }} }}", deployment.id);
+    let mut idle = open_and_do_not_read(&world, &ada.token).await;
+    send(&mut idle, subscribe("flood", &query)).await;
+
+    // Meanwhile another one is served as ever.
+    let mut other = world.open(&ada.token).await;
+    let started = Instant::now();
+    while started.elapsed().as_secs() < 17 {
+        let asked = Instant::now();
+        send(&mut other, subscribe("q", "{ __typename }")).await;
+        assert_eq!(receive(&mut other).await["type"], "next");
+        assert_eq!(receive(&mut other).await["type"], "complete");
+        assert!(asked.elapsed().as_secs() < 2, "it waited {:?}", asked.elapsed());
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+
+    // What was on its way is still there, then nothing.
+    let mut batches = 0;
+    while receive(&mut idle).await.get("closed").is_none() {
+        batches += 1;
+    }
+    assert!(batches < 40, "all {batches} batches were kept for somebody who did not read");
+}
+
+#[tokio::test]
+async fn who_may_no_longer_see_it_hears_no_more_of_it() {
+    let world = World::new().await;
+    let ada = world.customer("ada", Role::Owner).await;
+    let id = world.application(&ada, "Shop").await;
+    let mut socket = world.open(&ada.token).await;
+    let query = format!("subscription {{ applicationChanged(id: \"{id}\") {{ name }} }}");
+    send(&mut socket, subscribe("1", &query)).await;
+    assert_eq!(receive(&mut socket).await["payload"]["data"]["applicationChanged"]["name"], "Shop");
+
+    let mut tx = world.platform().db.begin().await.unwrap();
+    let membership = memberships::of_user(&mut tx, ada.user).await.unwrap().remove(0);
+    memberships::delete(&mut tx, &Viewer::Platform, membership.id).await.unwrap();
+    tx.commit().await.unwrap();
+    world.platform().changes.publish(Some(ada.organization), Changed::Application(id.parse().unwrap()));
+    let last = receive(&mut socket).await;
+    assert_eq!((&last["type"], &last["id"]), (&json!("complete"), &json!("1")), "{last}");
+    assert!(!last.to_string().contains("Shop"));
+}
+
+#[tokio::test]
+async fn a_session_that_is_ended_closes_its_sockets_and_no_others() {
+    let world = World::new().await;
+    let password = std::fs::read_to_string(world.config.data_dir.join(seed::PASSWORD_FILE)).unwrap();
+    let input = json!({"email": seed::ADMIN_EMAIL, "password": password.trim()});
+    let query = "mutation($input: SessionCreateInput!) { sessionCreate(input: $input) { token } }";
+    let token = world.ask(None, query, json!({"input": input})).await["data"]["sessionCreate"]["token"].take();
+    let token = token.as_str().unwrap();
+    let mut socket = world.open(token).await;
+    let mut other = world.open(&world.admin).await;
+    let viewer = world.data(token, "{ viewer { sessions { id current } } }", json!({})).await;
+    let id = viewer["viewer"]["sessions"].as_array().unwrap().iter().find(|session| session["current"] == true).unwrap()["id"].clone();
+    world.mutate(&world.admin, "sessionRevoke", json!({"id": id}), "revokedId").await;
+    assert_eq!(receive(&mut socket).await, json!({"closed": 4403}));
+    send(&mut other, json!({"type": "ping"})).await;
+    assert_eq!(receive(&mut other).await, json!({"type": "pong"}));
 }

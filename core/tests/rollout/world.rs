@@ -66,6 +66,7 @@ impl World {
             currency: Currency::EUR,
             database_url: database.url.clone(),
             plugins_dir: built::plugins(),
+            points_per_minute: u32::MAX,
             development: true,
         };
         let clock = ManualClock::at(system_clock().now());

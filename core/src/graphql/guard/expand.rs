@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use async_graphql::{
+    Positioned,
+    parser::types::{Directive, ExecutableDocument, Selection, SelectionSet},
+};
 
 use super::{
-    MAX_ALIASES, MAX_DEPTH, MAX_DIRECTIVES, MAX_INTROSPECTION_DEPTH, MAX_NESTING, MAX_ROOT_FIELDS, MAX_SELECTIONS, Refusal, only_operation,
+    MAX_ALIASES, MAX_DEPTH, MAX_DIRECTIVES, MAX_INTROSPECTION_DEPTH, MAX_INTROSPECTION_LISTS, MAX_NESTING, MAX_ROOT_FIELDS, MAX_SELECTIONS,
+    Refusal, only_operation,
 };
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,6 +22,8 @@ struct Sum {
     fields: u64,
     /// Fragments that spread one another.
     spread: u64,
+    /// Lists of the schema's members below one another, as introspection has them.
+    lists: u64,
 }
 
 impl Sum {
@@ -30,6 +36,7 @@ impl Sum {
             directives: self.directives.saturating_add(other.directives),
             fields: self.fields.saturating_add(other.fields),
             spread: self.spread.max(other.spread),
+            lists: self.lists.max(other.lists),
         }
     }
 }
@@ -53,7 +60,7 @@ pub(super) fn check(document: &ExecutableDocument) -> Result<(), Refusal> {
     let operation = only_operation(document)?;
     let mut sum = expansion.set(&operation.selection_set.node)?;
     let variables: usize = operation.variable_definitions.iter().map(|variable| variable.node.directives.len()).sum();
-    sum.directives = sum.directives.saturating_add((operation.directives.len() + variables) as u64);
+    sum.directives = sum.directives.saturating_add(once_each(&operation.directives)? + variables as u64);
     let limits = [
         (sum.selections, MAX_SELECTIONS, "selections once its fragments are spread"),
         (sum.depth, MAX_DEPTH, "fields below one another"),
@@ -75,11 +82,16 @@ impl<'a> Expansion<'a> {
             let mut sum = match &selection.node {
                 Selection::Field(field) => {
                     let below = self.set(&field.node.selection_set.node)?;
-                    let spared = if matches!(field.node.name.node.as_str(), "__schema" | "__type") {
-                        MAX_INTROSPECTION_DEPTH - MAX_DEPTH
-                    } else {
-                        0
-                    };
+                    let name = field.node.name.node.as_str();
+                    let introspects = matches!(name, "__schema" | "__type");
+                    if introspects && below.lists > MAX_INTROSPECTION_LISTS {
+                        return Err(Refusal::over(
+                            "lists of fields, interfaces or types below one another in `__schema`",
+                            MAX_INTROSPECTION_LISTS,
+                        ));
+                    }
+                    let spared = if introspects { MAX_INTROSPECTION_DEPTH - MAX_DEPTH } else { 0 };
+                    let is_list = matches!(name, "fields" | "interfaces" | "possibleTypes" | "inputFields");
                     Sum {
                         selections: below.selections.saturating_add(1),
                         depth: below.depth.saturating_sub(spared) + 1,
@@ -87,12 +99,13 @@ impl<'a> Expansion<'a> {
                         directives: below.directives,
                         fields: 1,
                         spread: below.spread,
+                        lists: below.lists + u64::from(is_list),
                     }
                 }
                 Selection::FragmentSpread(spread) => self.fragment(spread.node.fragment_name.node.as_str())?,
                 Selection::InlineFragment(inline) => self.set(&inline.node.selection_set.node)?,
             };
-            sum.directives = sum.directives.saturating_add(selection.node.directives().len() as u64);
+            sum.directives = sum.directives.saturating_add(once_each(selection.node.directives())?);
             total = total.beside(sum);
         }
         Ok(total)
@@ -113,7 +126,7 @@ impl<'a> Expansion<'a> {
         if sum.spread > MAX_NESTING as u64 {
             return Err(Refusal::over("fragments that spread one another", MAX_NESTING));
         }
-        sum.directives = sum.directives.saturating_add(fragment.node.directives.len() as u64);
+        sum.directives = sum.directives.saturating_add(once_each(&fragment.node.directives)?);
         // A sum is kept small enough that the next one cannot wrap, and a bomb is refused where it goes off.
         if sum.selections > MAX_SELECTIONS {
             return Err(Refusal::over("selections once its fragments are spread", MAX_SELECTIONS));
@@ -121,4 +134,15 @@ impl<'a> Expansion<'a> {
         self.fragments.insert(name.as_str(), Fragment::Done(sum));
         Ok(sum)
     }
+}
+
+/// Counts the directives of one place, where each may stand once. The validator would tell of every one that is too many.
+fn once_each(directives: &[Positioned<Directive>]) -> Result<u64, Refusal> {
+    for (at, directive) in directives.iter().enumerate() {
+        let name = &directive.node.name.node;
+        if directives[..at].iter().any(|earlier| earlier.node.name.node == *name) {
+            return Err(Refusal::new(format!("The directive `@{name}` stands twice at one place.")));
+        }
+    }
+    Ok(directives.len() as u64)
 }

@@ -25,6 +25,8 @@ pub const MAX_SELECTIONS: u64 = 10_000;
 pub const MAX_DEPTH: u64 = 12;
 /// Below `__schema` and `__type`, where the usual introspection query goes deeper than people's queries do.
 pub const MAX_INTROSPECTION_DEPTH: u64 = 20;
+/// Below `__schema` and `__type`: lists whose elements have such lists again. The usual introspection query has one.
+pub const MAX_INTROSPECTION_LISTS: u64 = 2;
 pub const MAX_ALIASES: u64 = 30;
 pub const MAX_ROOT_FIELDS: u64 = 20;
 pub const MAX_DIRECTIVES: u64 = 20;
@@ -88,6 +90,8 @@ fn only_operation(document: &ExecutableDocument) -> Result<&OperationDefinition,
 #[cfg(test)]
 mod tests {
     use std::{fmt::Write, time::Instant};
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -167,6 +171,7 @@ mod tests {
         assert!(refused(&flood("a ", 2_001)).contains("tokens"));
         assert!(refused(&" ".repeat(MAX_BYTES + 1)).contains("bytes"));
         assert!(refused(&format!("{}{}", "{a".repeat(13), "}".repeat(13))).contains("below one another"));
+        assert!(refused("{ a @b @b }").contains("twice"));
         assert!(refused("query A { a } query B { b }").contains("one operation"));
         assert!(refused("").contains("expected"));
     }
@@ -175,5 +180,85 @@ mod tests {
     fn the_usual_introspection_query_is_not_too_deep() {
         let of_type = "ofType { name ".repeat(9);
         check(&format!("{{ __schema {{ types {{ fields {{ args {{ type {{ {of_type} {} }} }} }} }} }} }}", "}".repeat(9))).unwrap();
+        let circle =
+            |times: usize| format!("{{ __schema {{ types {{ {} name {} }} }} }}", "fields { type { ".repeat(times), "} }".repeat(times));
+        check(&circle(2)).unwrap();
+        assert!(refused(&circle(3)).contains("__schema"));
+    }
+
+    /// What documents are made of, and what they are made of when somebody means harm.
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "{",
+            "}",
+            "(",
+            ")",
+            "[",
+            "]",
+            "...",
+            "...f",
+            "... on Q",
+            ":",
+            "!",
+            "$v",
+            "@d",
+            "@skip(if: true)",
+            "=",
+            "|",
+            "&",
+            "a",
+            "b: a",
+            "on",
+            "query",
+            "mutation",
+            "subscription",
+            "fragment f on Q",
+            "fragment g on Q",
+            "...g",
+            "__schema",
+            "fields",
+            "null",
+            "true",
+            "1",
+            "-1.5e9",
+            "\"",
+            "\"x\"",
+            "\"\"\"",
+            "\\",
+            "\\\"",
+            "#",
+            "\n",
+            ",",
+            "\u{feff}",
+            "é",
+            "\u{0}",
+            "query Q($v: [Int!]! = [1])",
+            "{ a }",
+        ]);
+        prop::collection::vec(piece, 0..300).prop_map(|pieces| pieces.join(" "))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_is_sent_is_answered_at_once_and_on_a_small_stack(document in pieces()) {
+            let checking = std::thread::Builder::new().stack_size(256 * 1024).spawn(move || {
+                let started = Instant::now();
+                let passed = check(&document).is_ok();
+                (started.elapsed(), passed)
+            });
+            let (took, _) = checking.unwrap().join().unwrap();
+            prop_assert!(took.as_millis() < 250, "{took:?}");
+        }
+
+        #[test]
+        fn what_is_nested_deeper_than_allowed_never_gets_to_the_parser(
+            open in prop::collection::vec(prop::sample::select(vec!["{a", "{a(b:[", "{a(b:{c:", "{...on Q"]), 33..400),
+            hidden in prop::sample::select(vec!["", "\"}}}}\" ", "#}}}}\n", "\"\"\"}}}\"\"\" "]),
+        ) {
+            let document = open.join(hidden);
+            prop_assert!(scan::check(document.as_bytes()).is_err());
+        }
     }
 }

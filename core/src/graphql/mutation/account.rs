@@ -8,6 +8,7 @@ use crate::{
     graphql::{
         access::{Role, auth as access},
         context::{Request, id, id_if},
+        cost::cost,
         error::{Result, answer, payloads},
         scalar::Secret,
         types::{ApiToken, Organization, User},
@@ -96,7 +97,7 @@ pub(super) struct AccountMutation;
 #[Object]
 impl AccountMutation {
     /// Signs in with e-mail address and password.
-    #[graphql(directive = access::apply(Role::Anyone))]
+    #[graphql(directive = access::apply(Role::Anyone), directive = cost::apply(500, None))]
     async fn session_create(
         &self,
         ctx: &Context<'_>,

@@ -9,6 +9,7 @@ use crate::{
     graphql::{
         access::{Role, auth},
         context::{Request, id},
+        cost::cost,
         error::{Result, answer, payloads},
         scalar::BigInt,
         types::{Deployment, Operation, SourceUpload},
@@ -167,7 +168,7 @@ impl DeploymentMutation {
     }
 
     /// Deploys an application. The answer comes at once; the work is promised.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = auth::apply(Role::OrgMember), directive = cost::apply(500, None))]
     async fn application_deploy(
         &self,
         ctx: &Context<'_>,
@@ -201,7 +202,7 @@ impl DeploymentMutation {
     }
 
     /// Returns to the release of an earlier deployment: its image with the variables that it had.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = auth::apply(Role::OrgMember), directive = cost::apply(500, None))]
     async fn deployment_rollback(
         &self,
         ctx: &Context<'_>,
@@ -217,7 +218,7 @@ impl DeploymentMutation {
     }
 
     /// Deploys the source of an earlier deployment once more, with today's settings.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = auth::apply(Role::OrgMember), directive = cost::apply(500, None))]
     async fn deployment_redeploy(
         &self,
         ctx: &Context<'_>,

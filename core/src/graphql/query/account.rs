@@ -11,6 +11,7 @@ use crate::{
         access::{Role, auth},
         connection::OrganizationConnection,
         context::{Request, id_if},
+        cost::cost,
         error::Result,
         page::page,
         types::{
@@ -60,7 +61,7 @@ impl AccountQuery {
     }
 
     /// Several things by their ids, in their order.
-    #[graphql(directive = auth::apply(Role::Viewer), complexity = "ids.len().min(100) * child_complexity")]
+    #[graphql(directive = auth::apply(Role::Viewer), directive = cost::apply(1, Some(vec!["ids".to_owned()])))]
     async fn nodes(&self, ctx: &Context<'_>, #[graphql(desc = "At most 100.")] ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
         if ids.len() > MAX_NODES {
             return Err(UserError::too_long("ids", format!("Ask for at most {MAX_NODES} at once.")).into());
@@ -102,7 +103,7 @@ impl AccountQuery {
     }
 
     /// The organizations that you belong to, newest first.
-    #[graphql(directive = auth::apply(Role::Viewer), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = auth::apply(Role::Viewer), directive = cost::apply(1, cost::page()))]
     async fn organizations(
         &self,
         ctx: &Context<'_>,

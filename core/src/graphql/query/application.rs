@@ -10,6 +10,7 @@ use crate::{
         access::{Role, auth},
         connection::ApplicationConnection,
         context::{Request, id_if},
+        cost::cost,
         error::Result,
         page::page,
         types::{Application, Build, Deployment, Operation, state::ApplicationStatus},
@@ -39,7 +40,7 @@ impl ApplicationQuery {
     }
 
     /// The applications of your organizations, newest first.
-    #[graphql(directive = auth::apply(Role::Viewer), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = auth::apply(Role::Viewer), directive = cost::apply(1, cost::page()))]
     #[allow(clippy::too_many_arguments, reason = "they are the arguments of a Relay connection and its filters")]
     async fn applications(
         &self,

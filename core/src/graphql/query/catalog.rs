@@ -9,6 +9,7 @@ use crate::{
         access::{Role, auth},
         connection::{PlanConnection, RegionConnection, RuntimeConnection},
         context::{Request, id, id_if},
+        cost::cost,
         error::Result,
         page::page,
         scalar::Slug,
@@ -40,7 +41,7 @@ impl CatalogQuery {
     }
 
     /// The plans, oldest first.
-    #[graphql(directive = auth::apply(Role::Anyone), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = auth::apply(Role::Anyone), directive = cost::apply(1, cost::page()))]
     async fn plans(
         &self,
         ctx: &Context<'_>,
@@ -71,7 +72,7 @@ impl CatalogQuery {
     }
 
     /// The runtimes that the enabled plugins bring, oldest first.
-    #[graphql(directive = auth::apply(Role::Anyone), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = auth::apply(Role::Anyone), directive = cost::apply(1, cost::page()))]
     async fn runtimes(
         &self,
         ctx: &Context<'_>,
@@ -104,7 +105,7 @@ impl CatalogQuery {
     }
 
     /// The regions, oldest first.
-    #[graphql(directive = auth::apply(Role::Anyone), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = auth::apply(Role::Anyone), directive = cost::apply(1, cost::page()))]
     async fn regions(
         &self,
         ctx: &Context<'_>,

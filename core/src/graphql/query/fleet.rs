@@ -9,6 +9,7 @@ use crate::{
         access::{Role, auth},
         connection::{NodeEnrollmentTokenConnection, OperationConnection, PluginConnection, WorkerNodeConnection},
         context::{Request, id_if},
+        cost::cost,
         error::Result,
         page::page,
         types::{
@@ -33,7 +34,7 @@ impl FleetQuery {
     }
 
     /// The worker nodes, oldest first.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = auth::apply(Role::PlatformAdmin), directive = cost::apply(1, cost::page()))]
     async fn worker_nodes(
         &self,
         ctx: &Context<'_>,
@@ -51,7 +52,7 @@ impl FleetQuery {
     }
 
     /// Invitations for new nodes, newest first; used, expired and revoked ones too.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = auth::apply(Role::PlatformAdmin), directive = cost::apply(1, cost::page()))]
     async fn node_enrollment_tokens(
         &self,
         ctx: &Context<'_>,
@@ -65,7 +66,7 @@ impl FleetQuery {
     }
 
     /// All operations of the platform, newest first.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = auth::apply(Role::PlatformAdmin), directive = cost::apply(1, cost::page()))]
     async fn platform_operations(
         &self,
         ctx: &Context<'_>,
@@ -81,7 +82,7 @@ impl FleetQuery {
     }
 
     /// The plugins that were found, oldest first.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = auth::apply(Role::PlatformAdmin), directive = cost::apply(1, cost::page()))]
     async fn plugins(
         &self,
         ctx: &Context<'_>,

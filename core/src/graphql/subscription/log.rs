@@ -1,6 +1,6 @@
 //! Logs, followed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_graphql::{Context, ID, Subscription};
 use futures::{
@@ -14,7 +14,6 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use crate::{
     Platform,
     application_logs::{self, Cursor, Lines, LogRequest},
-    applications,
     auth::Caller,
     changes::{Change, Changed},
     error::{Error, UserError},
@@ -108,15 +107,16 @@ impl LogSubscription {
             search,
             follow: true,
         };
-        let (platform, caller) = (ctx.platform().clone(), ctx.caller().clone());
+        let platform = ctx.platform().clone();
+        let sight = Arc::new(platform.sights.of(ctx.caller(), application));
         let lines = application_logs::follow(&platform, ctx.viewer()?, request).await?;
         let end = after.map(|cursor| cursor.to_string()).unwrap_or_default();
         let batches = stream::unfold(Some((lines.boxed(), end)), move |open| {
-            let (platform, caller) = (platform.clone(), caller.clone());
+            let (platform, sight) = (platform.clone(), Arc::clone(&sight));
             async move {
                 let (mut lines, end) = open?;
                 let batch = lines.next().await?;
-                if let Err(error) = may_still_see(&platform, caller, application).await {
+                if let Err(error) = sight.holds(&platform).await {
                     return Some((Err(event_error(error)), None));
                 }
                 let batch = encode(batch, end);
@@ -126,12 +126,6 @@ impl LogSubscription {
         });
         Ok(batches.boxed())
     }
-}
-
-async fn may_still_see(platform: &Platform, caller: Caller, application: ApplicationId) -> Result<(), Error> {
-    let caller = caller.refreshed(platform).await?;
-    let viewer = caller.viewer.as_ref().ok_or(Error::Unauthenticated)?;
-    applications::find(platform, viewer, application).await?.map(drop).ok_or(Error::NotFound)
 }
 
 fn encode(batch: Lines, end: String) -> LogBatch {

@@ -15,6 +15,7 @@ use crate::{
     graphql::{
         connection::{ApplicationInstanceConnection, DeploymentConnection, EventConnection, OperationConnection},
         context::Request,
+        cost::cost,
         error::Result,
         lists, load,
         page::page,
@@ -156,7 +157,7 @@ impl Application {
     }
 
     /// Its deployments, newest first.
-    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = cost::apply(1, cost::page()))]
     async fn deployments(
         &self,
         ctx: &Context<'_>,
@@ -171,7 +172,7 @@ impl Application {
     }
 
     /// Its instances that should run or do, newest first. Those that ended are with their deployment.
-    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = cost::apply(1, cost::page()))]
     async fn instances(
         &self,
         ctx: &Context<'_>,
@@ -184,7 +185,7 @@ impl Application {
     }
 
     /// Its operations, newest first.
-    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = cost::apply(1, cost::page()))]
     async fn operations(
         &self,
         ctx: &Context<'_>,
@@ -197,7 +198,7 @@ impl Application {
     }
 
     /// What happened to it, newest first.
-    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = cost::apply(1, cost::page()))]
     async fn events(
         &self,
         ctx: &Context<'_>,

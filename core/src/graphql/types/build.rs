@@ -16,6 +16,7 @@ use crate::{
     error::UserError,
     graphql::{
         context::Request,
+        cost::cost,
         error::Result,
         load,
         scalar::{BigInt, Slug},
@@ -148,7 +149,7 @@ impl Build {
     }
 
     /// A piece of its log, in order. `buildLogs` follows it.
-    #[graphql(complexity = "usize::try_from(first.unwrap_or(100)).unwrap_or(100).min(1000) / 10 + child_complexity")]
+    #[graphql(directive = cost::apply(50, None))]
     async fn logs(
         &self,
         ctx: &Context<'_>,

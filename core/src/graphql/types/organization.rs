@@ -9,6 +9,7 @@ use crate::{
         access::Role,
         connection::ApplicationConnection,
         context::Request,
+        cost::cost,
         error::Result,
         lists,
         page::page,
@@ -55,7 +56,7 @@ impl Organization {
     }
 
     /// Its applications, newest first.
-    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = cost::apply(1, cost::page()))]
     #[allow(clippy::too_many_arguments, reason = "they are the arguments of a Relay connection and its filters")]
     async fn applications(
         &self,

@@ -8,6 +8,7 @@ use super::{Region, User, region::Capacity, state::NodeStatus};
 use crate::graphql::{
     connection::ApplicationInstanceConnection,
     context::Request,
+    cost::cost,
     error::Result,
     lists, load,
     page::page,
@@ -115,7 +116,7 @@ impl WorkerNode {
     }
 
     /// The instances on it, newest first.
-    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = cost::apply(1, cost::page()))]
     async fn instances(
         &self,
         ctx: &Context<'_>,

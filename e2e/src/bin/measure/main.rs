@@ -10,6 +10,7 @@ mod plan;
 mod rebuild;
 mod sample;
 mod sandbox;
+mod sockets;
 
 use anyhow::Result;
 
@@ -31,6 +32,9 @@ async fn main() -> Result<()> {
     }
     if is_wanted("memory") {
         memory::measure().await?;
+    }
+    if is_wanted("sockets") {
+        sockets::measure().await?;
     }
     Ok(())
 }
