@@ -103,6 +103,7 @@ pub async fn create(platform: &Platform, viewer: &Viewer, new: NewApplication) -
     };
     variables::put(&mut tx, platform, viewer, &application, new.variables).await?;
     events::record(&mut tx, platform, &application, "application.created", format!("{} was created.", application.name)).await?;
+    slipway_store::audit::note_subject(application.id);
     tx.commit().await?;
     changed(platform, &application);
     Ok(application)

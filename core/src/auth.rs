@@ -8,7 +8,7 @@ mod token;
 
 pub use attempts::LoginAttempts;
 pub use caller::Caller;
-pub(crate) use password::hash;
+pub(crate) use password::{check_new as check_new_password, hash};
 pub use revocations::Revocations;
 pub(crate) use token::NewToken;
 
@@ -53,6 +53,10 @@ pub async fn sign_in(platform: &Platform, attempts: &LoginAttempts, caller: &Cal
     let known = user.as_ref().and_then(|user| user.password_hash.clone());
     if !password::matches(with.password, known).await? {
         tracing::info!(address = ?caller.address, "a sign-in failed");
+        if let Some(user) = &user {
+            // Whose account it was, and not what was typed: that may be a password in the wrong place.
+            slipway_store::audit::note_subject(user.id);
+        }
         return Err(wrong().into());
     }
     let Some(user) = user else { return Err(wrong().into()) };
@@ -71,6 +75,8 @@ pub async fn sign_in(platform: &Platform, attempts: &LoginAttempts, caller: &Cal
     };
     let mut tx = platform.db.begin().await?;
     sessions::insert(&mut tx, &session, token.digest).await?;
+    slipway_store::audit::note_actor(user.id);
+    slipway_store::audit::note_subject(session.id);
     tx.commit().await?;
     tracing::info!(user = %user.id, address = ?caller.address, "signed in");
     Ok((user, token.secret))
@@ -142,6 +148,7 @@ pub async fn create_api_token(platform: &Platform, viewer: &Viewer, new: NewApiT
     };
     let mut tx = platform.db.begin().await?;
     api_tokens::insert(&mut tx, &row, secret.digest).await?;
+    slipway_store::audit::note_subject(row.id);
     tx.commit().await?;
     Ok((row, secret.secret))
 }

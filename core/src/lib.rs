@@ -21,12 +21,15 @@ mod tls;
 
 // ---- the other rules, and the API -------------------------------------------------------------------------------------
 pub mod applications;
+pub mod audit;
 pub mod auth;
 pub mod error;
 mod events;
 pub mod graphql;
 mod housekeeping;
 pub mod http;
+pub mod invitations;
+pub mod memberships;
 pub mod organizations;
 pub mod plans;
 pub mod plugins;

@@ -67,3 +67,18 @@ pub async fn used(tx: &mut Tx, id: ApiTokenId, now: Timestamp) -> Result<(), Sto
 pub async fn revoke(tx: &mut Tx, id: ApiTokenId, now: Timestamp) -> Result<bool, StoreError> {
     execute!(tx, "UPDATE api_tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL", id, now).map(|rows| rows == 1)
 }
+
+/// Ends the tokens that were made for an organization, those of one person or of all. Gives those that it ended.
+pub async fn revoke_within(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    user: Option<UserId>,
+    now: Timestamp,
+) -> Result<Vec<ApiTokenId>, StoreError> {
+    let mut sql = sql!("UPDATE api_tokens SET revoked_at = $2 WHERE organization_id = $1 AND revoked_at IS NULL", organization, now);
+    if let Some(user) = user {
+        sql = sql.and("user_id = ?", [user]);
+    }
+    let rows: Vec<(ApiTokenId,)> = fetch_all!(tx, sql.push(" RETURNING id"))?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}

@@ -9,7 +9,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{StoreError, Tx};
+use crate::{StoreError, Tx, tx::Access};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
@@ -100,8 +100,8 @@ impl Db {
     /// Those of the database.
     pub async fn read(&self) -> Result<Tx, StoreError> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => Tx::sqlite(readers.begin().await?),
-            Self::Postgres(pool) => Tx::postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?),
+            Self::Sqlite { readers, .. } => Tx::sqlite(readers.begin().await?, Access::Read),
+            Self::Postgres(pool) => Tx::postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?, Access::Read),
         })
     }
 
@@ -112,8 +112,8 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
             // A transaction that begins as a reader cannot wait when it turns into a writer: it fails. So it begins as one.
-            Self::Sqlite { writer, .. } => Tx::sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::postgres(pool.begin().await?),
+            Self::Sqlite { writer, .. } => Tx::sqlite(writer.begin_with("BEGIN IMMEDIATE").await?, Access::Write),
+            Self::Postgres(pool) => Tx::postgres(pool.begin().await?, Access::Write),
         })
     }
 

@@ -32,12 +32,14 @@ mod words;
 
 pub mod api_tokens;
 pub mod applications;
+pub mod audit;
 pub mod build_logs;
 pub mod deployments;
 pub mod enrollment_tokens;
 pub mod events;
 pub mod idempotency;
 pub mod instances;
+pub mod invitations;
 pub mod ledger;
 pub mod memberships;
 pub mod nodes;

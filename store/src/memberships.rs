@@ -2,7 +2,7 @@
 
 use slipway_model::{MembershipId, OrganizationId, Role, Timestamp, UserId, Viewer};
 
-use crate::{StoreError, Tx};
+use crate::{Cursor, Listed, Order, Page, Slice, StoreError, Tx};
 
 row! {
     pub struct Membership {
@@ -11,6 +11,12 @@ row! {
         pub user_id: UserId,
         pub role: Role,
         pub created_at: Timestamp,
+    }
+}
+
+impl Listed for Membership {
+    fn cursor(&self) -> Cursor {
+        Cursor { at: self.created_at, id: self.id.uuid() }
     }
 }
 
@@ -39,9 +45,24 @@ pub async fn find(tx: &mut Tx, viewer: &Viewer, id: MembershipId) -> Result<Opti
 }
 
 /// Those who have been there longest first.
-pub async fn of_organization(tx: &mut Tx, viewer: &Viewer, organization: OrganizationId) -> Result<Vec<Membership>, StoreError> {
+pub async fn of_organization(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    organization: OrganizationId,
+    page: &Page,
+) -> Result<Slice<Membership>, StoreError> {
     let sql = sql!("SELECT * FROM memberships WHERE organization_id = $1", organization).within("organization_id", viewer);
-    fetch_all!(tx, sql.push(" ORDER BY created_at, id"))
+    tx.fetch_slice(sql, page, Order::OldestFirst).await
+}
+
+/// Whether the person with this address belongs there. `email` is in lower case.
+pub async fn has_email(tx: &mut Tx, viewer: &Viewer, organization: OrganizationId, email: &str) -> Result<bool, StoreError> {
+    let sql = sql!(
+        "SELECT COUNT(*) FROM memberships WHERE organization_id = $1 AND user_id IN (SELECT id FROM users WHERE email = $2)",
+        organization,
+        email
+    );
+    fetch_one!(tx, sql.within("organization_id", viewer)).map(|(count,): (i64,)| count > 0)
 }
 
 /// `false`: there is none that the viewer may see.

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
 
-use crate::{Engine, FromRow, RowRef, Sql, StoreError, Value};
+use crate::{Engine, FromRow, RowRef, Sql, StoreError, Value, audit};
 
 /// Rolled back when it is dropped without [`Tx::commit`].
 #[derive(Debug)]
@@ -10,6 +10,14 @@ pub struct Tx {
     inner: Inner,
     /// An earlier statement failed: see [`StoreError::Aborted`].
     aborted: bool,
+    access: Access,
+}
+
+/// What a transaction may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
 }
 
 #[derive(Debug)]
@@ -87,12 +95,12 @@ impl OwnedRow {
 }
 
 impl Tx {
-    pub(crate) const fn sqlite(tx: Transaction<'static, Sqlite>) -> Self {
-        Self { inner: Inner::Sqlite(tx), aborted: false }
+    pub(crate) const fn sqlite(tx: Transaction<'static, Sqlite>, access: Access) -> Self {
+        Self { inner: Inner::Sqlite(tx), aborted: false, access }
     }
 
-    pub(crate) const fn postgres(tx: Transaction<'static, Postgres>) -> Self {
-        Self { inner: Inner::Postgres(tx), aborted: false }
+    pub(crate) const fn postgres(tx: Transaction<'static, Postgres>, access: Access) -> Self {
+        Self { inner: Inner::Postgres(tx), aborted: false, access }
     }
 
     /// For the few statements that cannot be the same on both, such as `FOR UPDATE SKIP LOCKED`.
@@ -114,15 +122,24 @@ impl Tx {
         }
     }
 
+    /// The first one of a piece of work that is being [recorded](audit::record) takes the audit event with it.
+    ///
     /// # Errors
     /// Those of the database. Nothing was written, save when [`StoreError::Busy`] hides that the answer was lost.
-    pub async fn commit(self) -> Result<(), StoreError> {
+    pub async fn commit(mut self) -> Result<(), StoreError> {
         if self.aborted {
             return Err(StoreError::Aborted);
+        }
+        let event = if self.access == Access::Write { audit::pending() } else { None };
+        if let Some(event) = &event {
+            audit::append(&mut self, event).await?;
         }
         match self.inner {
             Inner::Sqlite(tx) => tx.commit().await?,
             Inner::Postgres(tx) => tx.commit().await?,
+        }
+        if let Some(event) = event {
+            audit::written(event.outcome);
         }
         Ok(())
     }

@@ -47,6 +47,15 @@ impl Caller {
         self.credential == Some(Credential::Session(id))
     }
 
+    /// The id of what it was let in with.
+    #[must_use]
+    pub fn credential_id(&self) -> Option<String> {
+        self.credential.map(|credential| match credential {
+            Credential::Session(id) => id.to_string(),
+            Credential::ApiToken(id) => id.to_string(),
+        })
+    }
+
     /// Whether it came with an API token.
     #[must_use]
     pub fn is_program(&self) -> bool {

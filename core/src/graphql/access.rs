@@ -43,6 +43,19 @@ impl From<slipway_model::Role> for Role {
     }
 }
 
+impl Role {
+    /// What somebody is in an organization; `None`: what nobody is there.
+    pub(super) const fn in_organization(self) -> Option<slipway_model::Role> {
+        match self {
+            Self::Viewer => Some(slipway_model::Role::Viewer),
+            Self::OrgMember => Some(slipway_model::Role::Member),
+            Self::OrgAdmin => Some(slipway_model::Role::Admin),
+            Self::OrgOwner => Some(slipway_model::Role::Owner),
+            Self::Anyone | Self::PlatformAdmin => None,
+        }
+    }
+}
+
 /// Who may use this field.
 #[TypeDirective(location = "FieldDefinition")]
 pub fn auth(#[graphql(desc = "The least that the caller must be.")] role: Role) {}

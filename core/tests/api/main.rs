@@ -5,9 +5,12 @@ mod built;
 mod world;
 
 mod access;
+mod audit;
 mod bombs;
 mod http;
+mod introspected;
 mod nouns;
+mod people;
 mod schema;
 mod secrets;
 mod sockets;

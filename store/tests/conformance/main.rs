@@ -1,11 +1,13 @@
 //! Every function of the store, on both engines: what holds on one holds on the other.
 
 mod applications;
+mod audit;
 mod coverage;
 mod deployments;
 mod events;
 mod fleet;
 mod idempotency;
+mod invitations;
 mod money;
 mod operations;
 mod organizations;

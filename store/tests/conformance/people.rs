@@ -115,22 +115,26 @@ async fn a_new_password_ends_all_other_sessions() {
     .await;
 }
 
+fn api_token(world: &World) -> ApiToken {
+    ApiToken {
+        id: ApiTokenId::new(&world.clock),
+        user_id: world.owner.id,
+        organization_id: Some(world.organization.id),
+        name: "CI".into(),
+        prefix: "slp_abc".into(),
+        expires_at: None,
+        last_used_at: None,
+        created_at: world.clock.now(),
+        revoked_at: None,
+    }
+}
+
 #[tokio::test]
 async fn an_api_token_is_found_until_it_is_revoked() {
     on_both(async |database| {
         let mut tx = database.db.begin().await.unwrap();
         let world = World::new(&mut tx, "acme").await;
-        let row = ApiToken {
-            id: ApiTokenId::new(&world.clock),
-            user_id: world.owner.id,
-            organization_id: Some(world.organization.id),
-            name: "CI".into(),
-            prefix: "slp_abc".into(),
-            expires_at: None,
-            last_used_at: None,
-            created_at: world.clock.now(),
-            revoked_at: None,
-        };
+        let row = api_token(&world);
         let token = Sha256Digest::of(b"token");
         api_tokens::insert(&mut tx, &row, token).await.unwrap();
         assert_eq!(api_tokens::by_digest(&mut tx, token).await.unwrap().as_ref(), Some(&row));
@@ -143,6 +147,30 @@ async fn an_api_token_is_found_until_it_is_revoked() {
         assert!(api_tokens::of_user(&mut tx, row.user_id).await.unwrap().is_empty());
         let other = ApiToken { id: ApiTokenId::new(&world.clock), ..row };
         assert!(matches!(api_tokens::insert(&mut tx, &other, token).await, Err(StoreError::Conflict)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tokens_of_an_organization_end_with_it_or_with_their_owner_in_it() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let world = World::new(&mut tx, "acme").await;
+        let bob = user(&world.clock, "bob@example.org");
+        users::insert(&mut tx, &bob).await.unwrap();
+        let organization = Some(world.organization.id);
+        let mut ids = Vec::new();
+        for (index, (user, organization)) in
+            [(world.owner.id, organization), (bob.id, organization), (bob.id, None)].into_iter().enumerate()
+        {
+            let row = ApiToken { user_id: user, organization_id: organization, ..api_token(&world) };
+            api_tokens::insert(&mut tx, &row, Sha256Digest::of(&[index as u8])).await.unwrap();
+            ids.push(row.id);
+        }
+        let now = world.later(1);
+        assert_eq!(api_tokens::revoke_within(&mut tx, world.organization.id, Some(bob.id), now).await.unwrap(), [ids[1]]);
+        assert_eq!(api_tokens::revoke_within(&mut tx, world.organization.id, None, now).await.unwrap(), [ids[0]]);
+        assert!(api_tokens::find(&mut tx, ids[2]).await.unwrap().unwrap().revoked_at.is_none(), "one for everything stays");
     })
     .await;
 }

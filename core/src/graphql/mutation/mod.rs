@@ -5,6 +5,7 @@ mod application;
 mod catalog;
 mod deployment;
 mod fleet;
+mod organization;
 mod variable;
 
 use async_graphql::MergedObject;
@@ -18,4 +19,5 @@ pub struct Mutation(
     variable::VariableMutation,
     deployment::DeploymentMutation,
     fleet::FleetMutation,
+    organization::OrganizationMutation,
 );

@@ -4,9 +4,12 @@ mod account;
 mod application;
 mod catalog;
 mod fleet;
+mod people;
 
 use async_graphql::MergedObject;
 
+pub(super) use self::account::find as find_node;
+
 /// What can be asked.
 #[derive(MergedObject, Default)]
-pub struct Query(account::AccountQuery, catalog::CatalogQuery, application::ApplicationQuery, fleet::FleetQuery);
+pub struct Query(account::AccountQuery, catalog::CatalogQuery, application::ApplicationQuery, fleet::FleetQuery, people::PeopleQuery);

@@ -2,19 +2,21 @@
 
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
+use slipway_model::{OrganizationId, Viewer};
 use slipway_store as store;
 
 use crate::{
-    applications,
+    applications, audit,
+    error::Error,
     graphql::{
         access::Role,
-        connection::ApplicationConnection,
+        connection::{ApplicationConnection, AuditEventConnection, InvitationConnection, MembershipConnection},
         context::Request,
         error::Result,
         page::page,
         types::{User, state::ApplicationStatus},
     },
-    organizations,
+    invitations, memberships,
 };
 
 /// Who owns applications and pays for them.
@@ -48,10 +50,46 @@ impl Organization {
         Ok(ctx.viewer()?.role_in(self.0.id).map_or(Role::Anyone, Role::from))
     }
 
-    /// Its members.
-    async fn memberships(&self, ctx: &Context<'_>) -> Result<Vec<Membership>> {
-        let rows = organizations::members(ctx.platform(), ctx.viewer()?, self.0.id).await?;
-        Ok(rows.into_iter().map(Membership).collect())
+    /// Its members, those who have been there longest first.
+    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    async fn memberships(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<MembershipConnection> {
+        let page = page(first, after, last, before)?;
+        Ok(memberships::list(ctx.platform(), ctx.viewer()?, self.0.id, &page).await?.into())
+    }
+
+    /// Its invitations that can still be accepted, newest first. `null` unless you are one of its administrators.
+    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    async fn invitations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Option<InvitationConnection>> {
+        let page = page(first, after, last, before)?;
+        Ok(Some(invitations::list(ctx.platform(), ctx.viewer()?, self.0.id, &page).await?.into()))
+    }
+
+    /// What its members asked for, newest first. `null` unless you are one of its administrators.
+    #[graphql(complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    async fn audit_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Option<AuditEventConnection>> {
+        let page = page(first, after, last, before)?;
+        Ok(Some(audit::of_organization(ctx.platform(), ctx.viewer()?, self.0.id, &page).await?.into()))
     }
 
     /// Its applications, newest first.
@@ -90,7 +128,7 @@ impl Membership {
 
     /// Where they belong.
     pub async fn organization(&self, ctx: &Context<'_>) -> Result<Organization> {
-        Ok(Organization(ctx.rows().need(self.0.organization_id).await?))
+        Ok(Organization(organization_told(ctx, self.0.organization_id).await?))
     }
 
     /// Who belongs there.
@@ -107,4 +145,15 @@ impl Membership {
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
+}
+
+/// The organization of a membership or an invitation. Whoever is shown one of these is told where it leads, also while they do not
+/// belong there yet: what lies inside is still asked for as the caller.
+pub(super) async fn organization_told(ctx: &Context<'_>, id: OrganizationId) -> Result<store::organizations::Organization> {
+    if let Some(row) = ctx.rows().load(id).await? {
+        return Ok(row);
+    }
+    let tx = &mut ctx.platform().db.read().await?;
+    let row = store::organizations::find(tx, &Viewer::Platform, id).await?;
+    Ok(row.ok_or(Error::NotFound)?)
 }
