@@ -47,6 +47,10 @@ pub struct NewApplication {
 /// Every refusal of the input at once (R5).
 pub async fn create(platform: &Platform, viewer: &Viewer, new: NewApplication) -> Result<Application> {
     require(viewer, new.organization, Role::Member, "organizationId", "organization")?;
+    // A token of one application is no licence to make others.
+    if viewer.application().is_some() {
+        return Err(Error::Forbidden);
+    }
     let mut refusals = Refusals::new();
     let name = refusals.parse::<DisplayName>("name", &new.name);
     let slug = organizations::slug(&mut refusals, new.slug.as_deref(), &new.name);

@@ -13,9 +13,10 @@ pub use revocations::Revocations;
 pub(crate) use token::NewToken;
 
 use chrono::TimeDelta;
-use slipway_model::{ApiTokenId, Email, OrganizationId, Secret, SessionId, Timestamp, UserId, Viewer};
+use slipway_model::{ApiTokenId, ApplicationId, Email, OrganizationId, Permission, Secret, SessionId, Timestamp, UserId, Viewer};
 use slipway_store::{
     api_tokens::{self, ApiToken},
+    applications,
     sessions::{self, Session},
     users::{self, User},
 };
@@ -115,6 +116,10 @@ pub struct NewApiToken {
     pub name: String,
     /// `None`: every organization that its owner belongs to.
     pub organization: Option<OrganizationId>,
+    /// The one application that it opens, and nothing else of its organization.
+    pub application: Option<ApplicationId>,
+    /// `None`: everything that its owner may do, or, for an application, everything that can be done with one.
+    pub permissions: Option<Vec<Permission>>,
     pub expires_at: Option<Timestamp>,
 }
 
@@ -128,8 +133,30 @@ pub async fn create_api_token(platform: &Platform, viewer: &Viewer, new: NewApiT
     let mut refusals = Refusals::new();
     let name = refusals.parse::<slipway_model::DisplayName>("name", &new.name);
     refusals.check(new.expires_at.is_none_or(|at| at > now), || UserError::invalid("expiresAt", "Name a time that is to come."));
+    // A token that opens less than its owner must not beget another.
+    if viewer.grant().is_some_and(|grant| grant.permissions.is_some() || grant.application.is_some()) {
+        return Err(Error::Forbidden);
+    }
     if let Some(organization) = new.organization {
         refusals.check(viewer.role_in(organization).is_some(), || UserError::not_found("organizationId", "organization"));
+    }
+    let mut organization = new.organization;
+    let mut permissions = new.permissions;
+    if let Some(id) = new.application {
+        let found = applications::find(&mut platform.db.read().await?, viewer, id).await?;
+        let found = found.filter(|row| new.organization.is_none_or(|named| named == row.organization_id));
+        refusals.check(found.is_some(), || UserError::not_found("applicationId", "application"));
+        organization = organization.or(found.map(|row| row.organization_id));
+        let of_one = |permission: &Permission| permission.is_of_an_application();
+        let granted = permissions.get_or_insert_with(|| Permission::ALL.iter().copied().filter(of_one).collect());
+        refusals.check(granted.iter().all(of_one), || {
+            UserError::invalid("permissions", "A token of one application is for reading, changing and deploying that: nothing else.")
+        });
+    }
+    if let Some(permissions) = &mut permissions {
+        permissions.sort_unstable();
+        permissions.dedup();
+        refusals.check(!permissions.is_empty(), || UserError::invalid("permissions", "Name at least one, or leave them out."));
     }
     refusals.done()?;
     // A token of one organization must not beget one that opens more.
@@ -138,7 +165,9 @@ pub async fn create_api_token(platform: &Platform, viewer: &Viewer, new: NewApiT
     let row = ApiToken {
         id: ApiTokenId::new(&*platform.clock),
         user_id: *user_id,
-        organization_id: new.organization.or(own),
+        organization_id: organization.or(own),
+        application_id: new.application,
+        permissions,
         name: name.map(String::from).unwrap_or_default(),
         prefix: secret.prefix,
         expires_at: new.expires_at,
@@ -185,6 +214,6 @@ pub async fn api_tokens(platform: &Platform, viewer: &Viewer, user: UserId) -> R
 /// # Errors
 /// Those of the database.
 pub(crate) async fn only_organization(platform: &Platform, viewer: &Viewer) -> Result<Option<OrganizationId>> {
-    let Viewer::User { token: Some(id), .. } = viewer else { return Ok(None) };
-    Ok(api_tokens::find(&mut platform.db.read().await?, *id).await?.and_then(|token| token.organization_id))
+    let Some(grant) = viewer.grant() else { return Ok(None) };
+    Ok(api_tokens::find(&mut platform.db.read().await?, grant.token).await?.and_then(|token| token.organization_id))
 }

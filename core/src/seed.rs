@@ -143,6 +143,8 @@ async fn bootstrap(platform: &Platform) -> Result<()> {
         id: ApiTokenId::new(&*platform.clock),
         user_id: user.id,
         organization_id: None,
+        application_id: None,
+        permissions: None,
         name: "First administrator".to_owned(),
         prefix: token.prefix,
         expires_at: None,

@@ -1,6 +1,6 @@
 //! Tokens for programs. Of a token only its first characters and its digest are kept.
 
-use slipway_model::{ApiTokenId, OrganizationId, Sha256Digest, Timestamp, UserId};
+use slipway_model::{ApiTokenId, ApplicationId, Grant, OrganizationId, Permission, Sha256Digest, Timestamp, UserId};
 
 use crate::{Cursor, Listed, StoreError, Tx};
 
@@ -10,12 +10,24 @@ row! {
         pub user_id: UserId,
         /// `None`: it opens every organization that its owner belongs to.
         pub organization_id: Option<OrganizationId>,
+        /// The one application of it that it opens.
+        pub application_id: Option<ApplicationId>,
+        /// `None`: everything that its owner may do.
+        pub permissions: Option<Vec<Permission>>,
         pub name: String,
         pub prefix: String,
         pub expires_at: Option<Timestamp>,
         pub last_used_at: Option<Timestamp>,
         pub created_at: Timestamp,
         pub revoked_at: Option<Timestamp>,
+    }
+}
+
+impl ApiToken {
+    /// What it opens.
+    #[must_use]
+    pub fn grant(&self) -> Grant {
+        Grant { token: self.id, application: self.application_id, permissions: self.permissions.clone() }
     }
 }
 
@@ -28,8 +40,9 @@ impl Listed for ApiToken {
 pub async fn insert(tx: &mut Tx, token: &ApiToken, digest: Sha256Digest) -> Result<(), StoreError> {
     execute!(
         tx,
-        "INSERT INTO api_tokens (id, user_id, organization_id, name, prefix, token_digest, expires_at, last_used_at, created_at, revoked_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO api_tokens (id, user_id, organization_id, name, prefix, token_digest, expires_at, last_used_at, created_at, revoked_at,
+            application_id, permissions)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         token.id,
         token.user_id,
         token.organization_id,
@@ -39,7 +52,9 @@ pub async fn insert(tx: &mut Tx, token: &ApiToken, digest: Sha256Digest) -> Resu
         token.expires_at,
         token.last_used_at,
         token.created_at,
-        token.revoked_at
+        token.revoked_at,
+        token.application_id,
+        token.permissions.as_ref()
     )
     .map(drop)
 }
@@ -80,5 +95,16 @@ pub async fn revoke_within(
         sql = sql.and("user_id = ?", [user]);
     }
     let rows: Vec<(ApiTokenId,)> = fetch_all!(tx, sql.push(" RETURNING id"))?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Ends the tokens that were made for an application. Gives those that it ended.
+pub async fn revoke_of_application(tx: &mut Tx, application: ApplicationId, now: Timestamp) -> Result<Vec<ApiTokenId>, StoreError> {
+    let rows: Vec<(ApiTokenId,)> = fetch_all!(
+        tx,
+        "UPDATE api_tokens SET revoked_at = $2 WHERE application_id = $1 AND revoked_at IS NULL RETURNING id",
+        application,
+        now
+    )?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }

@@ -56,5 +56,5 @@ pub async fn after(tx: &mut Tx, viewer: &Viewer, deployment: DeploymentId, after
         after,
         after.saturating_add(most)
     );
-    fetch_all!(tx, sql.within("d.organization_id", viewer).push(" ORDER BY l.line_number"))
+    fetch_all!(tx, sql.within_application("d.organization_id", "d.application_id", viewer).push(" ORDER BY l.line_number"))
 }

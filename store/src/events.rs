@@ -66,13 +66,14 @@ pub async fn insert(tx: &mut Tx, event: &NewEvent) -> Result<Event, StoreError> 
 
 /// Newest first.
 pub async fn of_application(tx: &mut Tx, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Event>, StoreError> {
-    let sql = sql!("SELECT * FROM events WHERE application_id = $1", application).within("organization_id", viewer);
+    let sql =
+        sql!("SELECT * FROM events WHERE application_id = $1", application).within_application("organization_id", "application_id", viewer);
     tx.fetch_slice(sql, page, Order::NewestFirst).await
 }
 
 /// Newest first; of one organization or of all that the viewer may see.
 pub async fn list(tx: &mut Tx, viewer: &Viewer, organization: Option<OrganizationId>, page: &Page) -> Result<Slice<Event>, StoreError> {
-    let mut sql = sql!("SELECT * FROM events WHERE 1 = 1").within("organization_id", viewer);
+    let mut sql = sql!("SELECT * FROM events WHERE 1 = 1").within_application("organization_id", "application_id", viewer);
     if let Some(organization) = organization {
         sql = sql.and("organization_id = ?", [organization]);
     }
@@ -87,7 +88,8 @@ pub async fn after(
     sequence: i64,
     most: i64,
 ) -> Result<Vec<Event>, StoreError> {
-    let mut sql = sql!("SELECT * FROM events WHERE sequence > $1", sequence).within("organization_id", viewer);
+    let mut sql =
+        sql!("SELECT * FROM events WHERE sequence > $1", sequence).within_application("organization_id", "application_id", viewer);
     if let Some(application) = application {
         sql = sql.and("application_id = ?", [application]);
     }

@@ -3,8 +3,8 @@
 use slipway_model::{
     ApiTokenId, ApplicationId, AuditEventId, BuildConfig, BuildId, Currency, DeploymentId, DisplayName, DomainId, Email, EnrollmentTokenId,
     EnvKey, EventId, GitRef, GitUrl, HealthCheck, Hostname, ImageRef, InstanceId, InvitationId, LedgerEntryId, MembershipId, NodeId,
-    OperationId, OrganizationId, PlanId, PluginRowId, RegionId, ReleaseId, Role, RuntimeId, SessionId, Sha256Digest, Slug, Source,
-    SourcePath, TaskId, UploadId, UsageId, UserId, VariableId,
+    OperationId, OrganizationId, Permission, PlanId, PluginRowId, RegionId, ReleaseId, Role, RuntimeId, SessionId, Sha256Digest, Slug,
+    Source, SourcePath, TaskId, UploadId, UsageId, UserId, VariableId,
     state::{
         ApplicationStatus, AuditOutcome, DeploymentStatus, DeploymentTrigger, InstanceStatus, LedgerEntryKind, LogStream, NodeStatus,
         OperationKind, OperationStatus, PluginKind, PluginStatus, ProcessKind, StepKind, StepStatus, TaskKind, TaskStatus, VariableScope,
@@ -141,4 +141,4 @@ macro_rules! documents {
     };
 }
 
-documents!(Source, BuildConfig, HealthCheck, serde_json::Value, Vec<String>);
+documents!(Source, BuildConfig, HealthCheck, serde_json::Value, Vec<String>, Vec<Permission>);

@@ -123,7 +123,7 @@ async fn load(tx: &mut Tx, credential: Credential, platform: &Platform) -> Resul
         },
         Credential::ApiToken(id) => match api_tokens::find(tx, id).await? {
             Some(token) if token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now) => {
-                (token.user_id, token.organization_id, Some(token.id), token.last_used_at)
+                (token.user_id, token.organization_id, Some(token.grant()), token.last_used_at)
             }
             _ => return Ok(None),
         },

@@ -186,3 +186,36 @@ impl Fill for Plainly {
         None
     }
 }
+
+/// Who may use a root field, as the schema's text says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    pub root: &'static str,
+    pub field: String,
+    pub role: String,
+    pub permission: Option<String>,
+}
+
+pub fn declared() -> Vec<Declared> {
+    let sdl = slipway_core::graphql::sdl();
+    let mut found = Vec::new();
+    for root in ["Query", "Mutation", "Subscription"] {
+        let body = sdl.split(&format!("\ntype {root} {{\n")).nth(1).and_then(|rest| rest.split("\n}").next()).unwrap();
+        let mut field = "";
+        for line in body.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ") && !line.starts_with("  \"")) {
+            let line = line.trim();
+            if !line.starts_with(')') {
+                field = line.split(['(', ':']).next().unwrap();
+            }
+            let Some(directive) = line.split("@auth(").nth(1).and_then(|rest| rest.split(')').next()) else { continue };
+            let value = |name: &str| {
+                let mut parts = directive.split(", ").filter_map(|part| part.split_once(": "));
+                parts.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+            };
+            let (role, permission) = (value("role").unwrap(), value("permission"));
+            found.push(Declared { root, field: field.to_owned(), role, permission });
+        }
+    }
+    assert!(found.len() > 60, "{}", found.len());
+    found
+}

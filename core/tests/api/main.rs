@@ -16,4 +16,5 @@ mod secrets;
 mod sockets;
 mod start;
 mod tenancy;
+mod tokens;
 mod uploads;

@@ -105,6 +105,8 @@ impl World {
             id: ApiTokenId::new(&self.clock),
             user_id: user.id,
             organization_id: None,
+            application_id: None,
+            permissions: None,
             name: name.to_owned(),
             prefix: "slip_".to_owned(),
             expires_at: None,

@@ -1,7 +1,7 @@
 //! People, what they sign in with, and what their programs do.
 
 use chrono::TimeDelta;
-use slipway_model::{ApiTokenId, Clock, SessionId, Sha256Digest};
+use slipway_model::{ApiTokenId, Clock, Permission, SessionId, Sha256Digest};
 use slipway_store::{
     Page, StoreError,
     api_tokens::{self, ApiToken},
@@ -120,6 +120,8 @@ fn api_token(world: &World) -> ApiToken {
         id: ApiTokenId::new(&world.clock),
         user_id: world.owner.id,
         organization_id: Some(world.organization.id),
+        application_id: None,
+        permissions: None,
         name: "CI".into(),
         prefix: "slp_abc".into(),
         expires_at: None,
@@ -167,6 +169,13 @@ async fn tokens_of_an_organization_end_with_it_or_with_their_owner_in_it() {
             api_tokens::insert(&mut tx, &row, Sha256Digest::of(&[index as u8])).await.unwrap();
             ids.push(row.id);
         }
+        let application = world.insert_application(&mut tx, "shop").await.id;
+        let permissions = Some(vec![Permission::AppRead, Permission::AppDeploy]);
+        let of_one = ApiToken { application_id: Some(application), permissions, ..api_token(&world) };
+        api_tokens::insert(&mut tx, &of_one, Sha256Digest::of(b"of one")).await.unwrap();
+        assert_eq!(api_tokens::find(&mut tx, of_one.id).await.unwrap().as_ref(), Some(&of_one));
+        assert_eq!(api_tokens::revoke_of_application(&mut tx, application, world.later(1)).await.unwrap(), [of_one.id]);
+        assert!(api_tokens::revoke_of_application(&mut tx, application, world.later(1)).await.unwrap().is_empty());
         let now = world.later(1);
         assert_eq!(api_tokens::revoke_within(&mut tx, world.organization.id, Some(bob.id), now).await.unwrap(), [ids[1]]);
         assert_eq!(api_tokens::revoke_within(&mut tx, world.organization.id, None, now).await.unwrap(), [ids[0]]);

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     auth::{self, NewApiToken, SignIn},
     graphql::{
-        access::{Role, auth as access},
+        access::{Permission, Role, auth as access},
         context::{Request, id, id_if},
         error::{Result, answer, payloads},
         scalar::Secret,
@@ -38,6 +38,10 @@ struct ApiTokenCreateInput {
     name: String,
     /// The one organization that it opens; left out: all that you belong to, and the platform if you run it.
     organization_id: Option<ID>,
+    /// The one application that it opens, and nothing else of its organization.
+    application_id: Option<ID>,
+    /// What it is for; left out: everything that you may do yourself, or for an application, everything that can be done with one.
+    permissions: Option<Vec<Permission>>,
     /// When it ends by itself; left out: never.
     expires_at: Option<DateTime<Utc>>,
 }
@@ -131,7 +135,9 @@ impl AccountMutation {
     ) -> Result<ApiTokenCreatePayload> {
         let outcome = async {
             let organization = id_if("organizationId", input.organization_id.as_ref())?;
-            let new = NewApiToken { name: input.name, organization, expires_at: input.expires_at };
+            let application = id_if("applicationId", input.application_id.as_ref())?;
+            let permissions = input.permissions.map(|all| all.into_iter().map(Into::into).collect());
+            let new = NewApiToken { name: input.name, organization, application, permissions, expires_at: input.expires_at };
             auth::create_api_token(ctx.platform(), ctx.viewer()?, new).await
         };
         answer(outcome.await, |(token, secret)| ApiTokenCreatePayload {

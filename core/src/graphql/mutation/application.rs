@@ -7,7 +7,7 @@ use crate::{
     applications::{self, ApplicationFields, NewApplication},
     error::{Refusals, Result as Outcome},
     graphql::{
-        access::{Role, auth},
+        access::{Permission, Role, permitted},
         context::{Request, id, id_if},
         error::{Result, answer, payloads},
         types::{
@@ -212,7 +212,7 @@ pub(super) struct ApplicationMutation;
 #[Object]
 impl ApplicationMutation {
     /// Creates an application. Nothing runs before its first deployment.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppWrite))]
     async fn application_create(
         &self,
         ctx: &Context<'_>,
@@ -223,7 +223,7 @@ impl ApplicationMutation {
     }
 
     /// Changes an application's settings. What runs goes on as it is until the next deployment.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppWrite))]
     async fn application_update(
         &self,
         ctx: &Context<'_>,
@@ -237,7 +237,7 @@ impl ApplicationMutation {
     }
 
     /// Replaces all instances of an application by new ones of the same release.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppDeploy))]
     async fn application_restart(
         &self,
         ctx: &Context<'_>,
@@ -252,7 +252,7 @@ impl ApplicationMutation {
     }
 
     /// Stops an application, and with it its billing.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppDeploy))]
     async fn application_stop(
         &self,
         ctx: &Context<'_>,
@@ -267,7 +267,7 @@ impl ApplicationMutation {
     }
 
     /// Starts a stopped application again, with the release that it had.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppDeploy))]
     async fn application_start(
         &self,
         ctx: &Context<'_>,
@@ -282,7 +282,7 @@ impl ApplicationMutation {
     }
 
     /// Changes how many instances of an application are wanted.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppWrite))]
     async fn application_scale(
         &self,
         ctx: &Context<'_>,
@@ -300,7 +300,7 @@ impl ApplicationMutation {
     }
 
     /// Deletes an application with its containers, images and routes.
-    #[graphql(directive = auth::apply(Role::OrgAdmin))]
+    #[graphql(directive = permitted::apply(Role::OrgAdmin, Permission::AppWrite))]
     async fn application_delete(
         &self,
         ctx: &Context<'_>,

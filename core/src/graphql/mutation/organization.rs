@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object};
 
 use crate::{
     graphql::{
-        access::{Role, auth},
+        access::{Permission, Role, auth, permitted},
         context::{Request, id},
         error::{Result, answer, payloads},
         scalar::Secret,
@@ -125,7 +125,7 @@ pub(super) struct OrganizationMutation;
 #[Object]
 impl OrganizationMutation {
     /// Changes what an organization is called.
-    #[graphql(directive = auth::apply(Role::OrgAdmin))]
+    #[graphql(directive = permitted::apply(Role::OrgAdmin, Permission::OrgWrite))]
     async fn organization_update(
         &self,
         ctx: &Context<'_>,
@@ -136,7 +136,7 @@ impl OrganizationMutation {
     }
 
     /// Deletes an organization that has no applications. Its memberships, invitations and tokens end.
-    #[graphql(directive = auth::apply(Role::OrgOwner))]
+    #[graphql(directive = permitted::apply(Role::OrgOwner, Permission::OrgWrite))]
     async fn organization_delete(
         &self,
         ctx: &Context<'_>,
@@ -147,7 +147,7 @@ impl OrganizationMutation {
     }
 
     /// Invites somebody. The invitation holds for a week; one that was open for the same address ends.
-    #[graphql(directive = auth::apply(Role::OrgAdmin))]
+    #[graphql(directive = permitted::apply(Role::OrgAdmin, Permission::OrgWrite))]
     async fn invitation_create(
         &self,
         ctx: &Context<'_>,
@@ -179,7 +179,7 @@ impl OrganizationMutation {
     }
 
     /// Takes an invitation back.
-    #[graphql(directive = auth::apply(Role::OrgAdmin))]
+    #[graphql(directive = permitted::apply(Role::OrgAdmin, Permission::OrgWrite))]
     async fn invitation_revoke(
         &self,
         ctx: &Context<'_>,
@@ -190,7 +190,7 @@ impl OrganizationMutation {
     }
 
     /// Gives a member another role. The last owner stays one.
-    #[graphql(directive = auth::apply(Role::OrgOwner))]
+    #[graphql(directive = permitted::apply(Role::OrgOwner, Permission::OrgWrite))]
     async fn membership_update(
         &self,
         ctx: &Context<'_>,
@@ -202,7 +202,7 @@ impl OrganizationMutation {
     }
 
     /// Takes a member out of an organization, or lets you leave it. Their tokens for it end. The last owner stays.
-    #[graphql(directive = auth::apply(Role::Viewer))]
+    #[graphql(directive = permitted::apply(Role::Viewer, Permission::OrgWrite))]
     async fn membership_remove(
         &self,
         ctx: &Context<'_>,

@@ -6,7 +6,7 @@ use slipway_store as store;
 
 use crate::{
     graphql::{
-        access::{Role, auth},
+        access::{Permission, Role, permitted},
         connection::{NodeEnrollmentTokenConnection, OperationConnection, PluginConnection, WorkerNodeConnection},
         context::{Request, id_if},
         error::Result,
@@ -26,14 +26,14 @@ pub(super) struct FleetQuery;
 #[allow(clippy::too_many_arguments, reason = "they are the arguments of a Relay connection and its filters")]
 impl FleetQuery {
     /// A worker node by its id.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::NodeRead))]
     async fn worker_node(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<WorkerNode>> {
         let Ok(id) = id.as_str().parse::<NodeId>() else { return Ok(None) };
         Ok(nodes::find(ctx.platform(), ctx.viewer()?, id).await?.map(WorkerNode))
     }
 
     /// The worker nodes, oldest first.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::NodeRead), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
     async fn worker_nodes(
         &self,
         ctx: &Context<'_>,
@@ -51,7 +51,7 @@ impl FleetQuery {
     }
 
     /// Invitations for new nodes, newest first; used, expired and revoked ones too.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::NodeRead), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
     async fn node_enrollment_tokens(
         &self,
         ctx: &Context<'_>,
@@ -65,7 +65,7 @@ impl FleetQuery {
     }
 
     /// All operations of the platform, newest first.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformRead), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
     async fn platform_operations(
         &self,
         ctx: &Context<'_>,
@@ -81,7 +81,7 @@ impl FleetQuery {
     }
 
     /// The plugins that were found, oldest first.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformRead), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
     async fn plugins(
         &self,
         ctx: &Context<'_>,
@@ -95,7 +95,7 @@ impl FleetQuery {
     }
 
     /// A plugin by its id or its short name.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformRead))]
     async fn plugin(
         &self,
         ctx: &Context<'_>,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     audit,
     graphql::{
-        access::{Role, auth},
+        access::{Permission, Role, auth, permitted},
         connection::AuditEventConnection,
         context::Request,
         error::Result,
@@ -33,7 +33,7 @@ impl PeopleQuery {
     }
 
     /// Every mutation that somebody asked for, sign-ins among them, newest first.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::AuditRead), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
     #[allow(clippy::too_many_arguments, reason = "they are the arguments of a Relay connection and its filters")]
     async fn audit_events(
         &self,
@@ -50,7 +50,7 @@ impl PeopleQuery {
     }
 
     /// Follows the audit log from its beginning: whether something was changed, removed or moved since it was written.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), complexity = 500)]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::AuditRead), complexity = 500)]
     async fn audit_chain(&self, ctx: &Context<'_>) -> Result<AuditChain> {
         Ok(audit::verify(ctx.platform(), ctx.viewer()?).await?.into())
     }

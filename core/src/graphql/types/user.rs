@@ -6,7 +6,12 @@ use slipway_store as store;
 
 use crate::{
     auth,
-    graphql::{context::Request, error::Result, types::Organization},
+    graphql::{
+        access::Permission,
+        context::Request,
+        error::Result,
+        types::{Application, Organization},
+    },
     organizations,
 };
 
@@ -129,6 +134,20 @@ impl ApiToken {
             Some(id) => ctx.rows().load(id).await?.map(Organization),
             None => None,
         })
+    }
+
+    /// The one application that it opens; `null` for all of its organization.
+    async fn application(&self, ctx: &Context<'_>) -> Result<Option<Application>> {
+        Ok(match self.0.application_id {
+            Some(id) => ctx.rows().load(id).await?.map(Application),
+            None => None,
+        })
+    }
+
+    /// What it is for. One that is for everything names everything.
+    async fn permissions(&self) -> Vec<Permission> {
+        let all = self.0.permissions.as_deref().unwrap_or(slipway_model::Permission::ALL);
+        all.iter().copied().map(Into::into).collect()
     }
 
     /// When it ends by itself.
