@@ -15,7 +15,9 @@ use crate::{
     Config, Platform,
     changes::Changed,
     error::{Error, Refusals, Result, UserError, UserErrorCode, UserErrorData},
-    events, organizations, routes,
+    events, organizations,
+    quotas::{self, More},
+    routes,
     variables::{self, NewVariable},
 };
 
@@ -101,6 +103,7 @@ pub async fn create(platform: &Platform, viewer: &Viewer, new: NewApplication) -
         updated_at: now,
         deleted_at: None,
     };
+    quotas::check(&mut tx, viewer, new.organization, More { applications: 1, instances: new.instances }).await?;
     match applications::insert(&mut tx, viewer, &application).await {
         Err(StoreError::Conflict) => return Err(organizations::taken(&application.slug)),
         outcome => outcome?,

@@ -8,7 +8,7 @@ mod token;
 
 pub use attempts::LoginAttempts;
 pub use caller::Caller;
-pub(crate) use password::{check_new as check_new_password, hash};
+pub(crate) use password::{check_new as check_new_password, hash, matches};
 pub use revocations::Revocations;
 pub(crate) use token::NewToken;
 
@@ -25,6 +25,7 @@ use crate::{
     Platform,
     changes::Changed,
     error::{Error, Refusals, Result, UserError},
+    two_factor,
 };
 
 /// How long a sign-in lasts.
@@ -37,6 +38,8 @@ const MAX_PASSWORD_BYTES: usize = 1024;
 pub struct SignIn {
     pub email: String,
     pub password: Secret,
+    /// What their authenticator shows, or a recovery code, where they are asked for one.
+    pub otp: Option<Secret>,
 }
 
 /// Signs a person in. An unknown address and a wrong password are the same answer after the same work.
@@ -61,7 +64,6 @@ pub async fn sign_in(platform: &Platform, attempts: &LoginAttempts, caller: &Cal
         return Err(wrong().into());
     }
     let Some(user) = user else { return Err(wrong().into()) };
-    attempt.succeeded();
     let token = NewToken::session(&*platform.clock);
     let now = platform.now();
     let session = Session {
@@ -74,11 +76,18 @@ pub async fn sign_in(platform: &Platform, attempts: &LoginAttempts, caller: &Cal
         expires_at: now + SESSION_LIFETIME,
         revoked_at: None,
     };
+    // Whose account it was, should the code be refused.
+    slipway_store::audit::note_subject(user.id);
     let mut tx = platform.db.begin().await?;
+    if user.disabled_at.is_some() {
+        return Err(UserError::invalid_state("This account is disabled. Ask an administrator of the platform.").into());
+    }
+    two_factor::ask(&mut tx, platform, &user, with.otp.as_ref()).await?;
     sessions::insert(&mut tx, &session, token.digest).await?;
     slipway_store::audit::note_actor(user.id);
     slipway_store::audit::note_subject(session.id);
     tx.commit().await?;
+    attempt.succeeded();
     tracing::info!(user = %user.id, address = ?caller.address, "signed in");
     Ok((user, token.secret))
 }

@@ -188,6 +188,7 @@ async fn made(platform: &Platform, invitation: &Invitation, newcomer: Option<New
         name: name.map(String::from),
         password_hash: Some(auth::hash(&*platform.clock, password).await?),
         platform_admin: false,
+        disabled_at: None,
         created_at: now,
         updated_at: now,
     })

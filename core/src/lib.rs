@@ -31,11 +31,15 @@ pub mod http;
 pub mod invitations;
 pub mod memberships;
 pub mod organizations;
+pub mod people;
 pub mod plans;
 pub mod plugins;
+pub mod quotas;
 pub mod regions;
 pub mod runtimes;
 pub mod seed;
+pub mod transfer;
+pub mod two_factor;
 pub mod uploads;
 pub mod variables;
 

@@ -123,6 +123,7 @@ async fn bootstrap(platform: &Platform) -> Result<()> {
         name: Some("Administrator".to_owned()),
         password_hash: Some(password_hash),
         platform_admin: true,
+        disabled_at: None,
         created_at: now,
         updated_at: now,
     };

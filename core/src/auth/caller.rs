@@ -56,6 +56,15 @@ impl Caller {
         })
     }
 
+    /// The session that it came with, if it did.
+    #[must_use]
+    pub fn session_id(&self) -> Option<SessionId> {
+        match self.credential {
+            Some(Credential::Session(id)) => Some(id),
+            Some(Credential::ApiToken(_)) | None => None,
+        }
+    }
+
     /// Whether it came with an API token.
     #[must_use]
     pub fn is_program(&self) -> bool {
@@ -128,7 +137,8 @@ async fn load(tx: &mut Tx, credential: Credential, platform: &Platform) -> Resul
             _ => return Ok(None),
         },
     };
-    let Some(user) = users::find(tx, user_id).await? else { return Ok(None) };
+    let found = users::find(tx, user_id).await?;
+    let Some(user) = found.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
     let memberships = memberships::of_user(tx, user_id).await?;
     let memberships = memberships
         .into_iter()

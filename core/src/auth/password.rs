@@ -44,7 +44,7 @@ pub(crate) async fn hash(clock: &dyn Clock, password: Secret) -> Result<slipway_
 }
 
 /// Whether it is the password of this hash. `None` takes as long and is never.
-pub(super) async fn matches(password: Secret, hash: Option<slipway_store::users::PasswordHash>) -> Result<bool> {
+pub(crate) async fn matches(password: Secret, hash: Option<slipway_store::users::PasswordHash>) -> Result<bool> {
     off_thread(move || {
         let Some(hash) = hash else {
             let salt = SaltString::encode_b64(&[0; 16]).map_err(|error| Error::internal(anyhow::anyhow!("salt: {error}")))?;

@@ -6,7 +6,7 @@ use super::{
     page::connections,
     types::{
         Application, ApplicationInstance, AuditEvent, Deployment, Event, Invitation, Membership, NodeEnrollmentToken, Operation,
-        Organization, Plan, Plugin, Region, Runtime, WorkerNode,
+        Organization, Plan, Plugin, Region, Runtime, User, WorkerNode,
     },
 };
 
@@ -25,5 +25,6 @@ connections! {
     crate::plugins::Installed => Plugin, PluginConnection, PluginEdge;
     store::regions::Region => Region, RegionConnection, RegionEdge;
     store::runtimes::Runtime => Runtime, RuntimeConnection, RuntimeEdge;
+    store::users::User => User, UserConnection, UserEdge;
     store::nodes::Node => WorkerNode, WorkerNodeConnection, WorkerNodeEdge;
 }

@@ -18,7 +18,8 @@ async fn token(world: &World, by: &str, input: Value) -> String {
 }
 
 /// Fields that no token opens which is not for everything: they are about people and their own credentials.
-const FOR_PEOPLE: &[&str] = &["sessionRevoke", "apiTokenCreate", "apiTokenRevoke", "organizationCreate"];
+const FOR_PEOPLE: &[&str] =
+    &["userUpdate", "twoFactorEnable", "twoFactorDisable", "sessionRevoke", "apiTokenCreate", "apiTokenRevoke", "organizationCreate"];
 const OPEN: &[&str] = &["viewer", "node", "nodes", "organization", "organizations"];
 
 #[tokio::test]

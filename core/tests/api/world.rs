@@ -85,6 +85,7 @@ impl World {
             name: Some(name.to_owned()),
             password_hash: None,
             platform_admin: false,
+            disabled_at: None,
             created_at: now,
             updated_at: now,
         };

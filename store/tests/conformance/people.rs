@@ -32,7 +32,18 @@ async fn a_person_is_found_by_id_and_by_address() {
         assert_eq!(found[&bob.id], bob);
         assert!(users::by_ids(&mut tx, &[]).await.unwrap().is_empty());
         assert_eq!(users::count(&mut tx).await.unwrap(), 2);
-        assert_eq!(users::list(&mut tx, &Page::default()).await.unwrap().items.len(), 2);
+        assert_eq!(users::list(&mut tx, None, &Page::default()).await.unwrap().items.len(), 2);
+        for search in ["ADA", "a@EX"] {
+            assert_eq!(users::list(&mut tx, Some(search), &Page::default()).await.unwrap().items, std::slice::from_ref(&ada));
+        }
+        for search in ["%", "_", "nobody"] {
+            assert!(users::list(&mut tx, Some(search), &Page::default()).await.unwrap().items.is_empty(), "{search}");
+        }
+        assert_eq!(users::lock_administrators(&mut tx).await.unwrap(), [ada.id]);
+        assert_eq!(users::lock(&mut tx, ada.id).await.unwrap().as_ref(), Some(&ada));
+        ada.disabled_at = Some(clock.now());
+        assert!(users::update(&mut tx, &ada).await.unwrap());
+        assert!(users::lock_administrators(&mut tx).await.unwrap().is_empty(), "who is not let in does not count");
         assert!(!format!("{ada:?}").contains("argon2"), "a hash is not printed");
     })
     .await;

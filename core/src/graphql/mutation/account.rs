@@ -22,6 +22,8 @@ struct SessionCreateInput {
     email: String,
     /// Their password.
     password: Secret,
+    /// What their authenticator shows, or a recovery code, where they are asked for one.
+    otp: Option<Secret>,
 }
 
 /// Which sign-in ends.
@@ -106,7 +108,7 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Who signs in.")] input: SessionCreateInput,
     ) -> Result<SessionCreatePayload> {
-        let with = SignIn { email: input.email, password: input.password.0 };
+        let with = SignIn { email: input.email, password: input.password.0, otp: input.otp.map(|otp| otp.0) };
         let outcome = auth::sign_in(ctx.platform(), ctx.login_attempts(), ctx.caller(), with).await;
         answer(outcome, |(user, token)| SessionCreatePayload {
             user: Some(User(user)),

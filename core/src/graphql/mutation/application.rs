@@ -15,7 +15,7 @@ use crate::{
             source::{ApplicationSourceInput, BuildConfigInput, HealthCheckInput},
         },
     },
-    lifecycle,
+    lifecycle, transfer,
 };
 
 /// An application to create.
@@ -149,6 +149,15 @@ struct ApplicationScaleInput {
     expected_version: Option<i64>,
 }
 
+/// Which application changes hands.
+#[derive(InputObject)]
+struct ApplicationTransferInput {
+    /// The application. Nothing of it may run: stop it first.
+    id: ID,
+    /// Whose it shall be.
+    organization_id: ID,
+}
+
 /// Which application goes.
 #[derive(InputObject)]
 struct ApplicationDeleteInput {
@@ -196,6 +205,11 @@ payloads! {
         application: Application,
         /// The work that was begun.
         operation: Operation,
+    }
+    /// What `applicationTransfer` answers.
+    ApplicationTransferPayload {
+        /// The application as it is now.
+        application: Application,
     }
     /// What `applicationDelete` answers.
     ApplicationDeletePayload {
@@ -297,6 +311,20 @@ impl ApplicationMutation {
             operation: operation.map(Operation),
             ..Default::default()
         })
+    }
+
+    /// Gives an application to another organization, of which you are an administrator. What it cost stays with the one that paid.
+    #[graphql(directive = permitted::apply(Role::OrgOwner, Permission::AppWrite))]
+    async fn application_transfer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which application changes hands.")] input: ApplicationTransferInput,
+    ) -> Result<ApplicationTransferPayload> {
+        let outcome = async {
+            let organization = id("organizationId", &input.organization_id)?;
+            transfer::give(ctx.platform(), ctx.viewer()?, id("id", &input.id)?, organization).await
+        };
+        answer(outcome.await, |row| ApplicationTransferPayload { application: Some(Application(row)), ..Default::default() })
     }
 
     /// Deletes an application with its containers, images and routes.

@@ -6,6 +6,7 @@ mod catalog;
 mod deployment;
 mod fleet;
 mod organization;
+mod person;
 mod variable;
 
 use async_graphql::MergedObject;
@@ -20,4 +21,5 @@ pub struct Mutation(
     deployment::DeploymentMutation,
     fleet::FleetMutation,
     organization::OrganizationMutation,
+    person::PersonMutation,
 );

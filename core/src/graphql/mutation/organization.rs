@@ -8,10 +8,10 @@ use crate::{
         context::{Request, id},
         error::{Result, answer, payloads},
         scalar::Secret,
-        types::{Invitation, Membership, Organization},
+        types::{Invitation, Membership, Organization, organization::OrganizationQuota},
     },
     invitations::{self, NewInvitation, Newcomer},
-    memberships, organizations,
+    memberships, organizations, quotas,
 };
 
 /// What shall be different of an organization; what is left out stays.
@@ -23,6 +23,17 @@ struct OrganizationUpdateInput {
     name: Option<String>,
     /// Short name, unique on the platform.
     slug: Option<String>,
+}
+
+/// How much an organization may have; what is left out stays.
+#[derive(InputObject)]
+struct OrganizationQuotaUpdateInput {
+    /// The organization.
+    organization_id: ID,
+    /// Applications.
+    max_applications: Option<i64>,
+    /// Wanted instances of all its applications together.
+    max_instances: Option<i64>,
 }
 
 /// Which organization goes.
@@ -85,6 +96,11 @@ payloads! {
         /// The organization as it is now.
         organization: Organization,
     }
+    /// What `organizationQuotaUpdate` answers.
+    OrganizationQuotaUpdatePayload {
+        /// How much it may have now, and has.
+        quota: OrganizationQuota,
+    }
     /// What `organizationDelete` answers.
     OrganizationDeletePayload {
         /// The organization that is gone.
@@ -133,6 +149,20 @@ impl OrganizationMutation {
     ) -> Result<OrganizationUpdatePayload> {
         let outcome = async { organizations::update(ctx.platform(), ctx.viewer()?, id("id", &input.id)?, input.name, input.slug).await };
         answer(outcome.await, |row| OrganizationUpdatePayload { organization: Some(Organization(row)), ..Default::default() })
+    }
+
+    /// Changes how much an organization may have. What it has already stays, even if that is more.
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformWrite))]
+    async fn organization_quota_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How much it may have.")] input: OrganizationQuotaUpdateInput,
+    ) -> Result<OrganizationQuotaUpdatePayload> {
+        let outcome = async {
+            let organization = id("organizationId", &input.organization_id)?;
+            quotas::update(ctx.platform(), ctx.viewer()?, organization, input.max_applications, input.max_instances).await
+        };
+        answer(outcome.await, |standing| OrganizationQuotaUpdatePayload { quota: Some(standing.into()), ..Default::default() })
     }
 
     /// Deletes an organization that has no applications. Its memberships, invitations and tokens end.

@@ -7,14 +7,14 @@ use crate::{
     audit,
     graphql::{
         access::{Permission, Role, auth, permitted},
-        connection::AuditEventConnection,
+        connection::{AuditEventConnection, UserConnection},
         context::Request,
         error::Result,
         page::page,
         scalar::Secret,
         types::{Invitation, audit::AuditChain},
     },
-    invitations,
+    invitations, people,
 };
 
 #[derive(Default)]
@@ -47,6 +47,22 @@ impl PeopleQuery {
     ) -> Result<AuditEventConnection> {
         let page = page(first, after, last, before)?;
         Ok(audit::list(ctx.platform(), ctx.viewer()?, action, since, &page).await?.into())
+    }
+
+    /// Everybody who has an account, newest first.
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformRead), complexity = "crate::graphql::page::cost(first, last) * child_complexity")]
+    #[allow(clippy::too_many_arguments, reason = "they are the arguments of a Relay connection and its filters")]
+    async fn users(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only those with this in their address or name.")] search: Option<String>,
+    ) -> Result<UserConnection> {
+        let page = page(first, after, last, before)?;
+        Ok(people::list(ctx.platform(), ctx.viewer()?, search, &page).await?.into())
     }
 
     /// Follows the audit log from its beginning: whether something was changed, removed or moved since it was written.

@@ -1,6 +1,6 @@
 //! Organizations, and who belongs to them.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use slipway_model::{OrganizationId, Viewer};
 use slipway_store as store;
@@ -16,7 +16,7 @@ use crate::{
         page::page,
         types::{User, state::ApplicationStatus},
     },
-    invitations, memberships,
+    invitations, memberships, quotas,
 };
 
 /// Who owns applications and pays for them.
@@ -48,6 +48,11 @@ impl Organization {
     /// What you may do in it.
     async fn viewer_role(&self, ctx: &Context<'_>) -> Result<Role> {
         Ok(ctx.viewer()?.role_in(self.0.id).map_or(Role::Anyone, Role::from))
+    }
+
+    /// How much it may have, and has.
+    async fn quota(&self, ctx: &Context<'_>) -> Result<OrganizationQuota> {
+        Ok(quotas::of(ctx.platform(), ctx.viewer()?, self.0.id).await?.into())
     }
 
     /// Its members, those who have been there longest first.
@@ -112,6 +117,26 @@ impl Organization {
         };
         let page = page(first, after, last, before)?;
         Ok(applications::list(ctx.platform(), ctx.viewer()?, filter, &page).await?.into())
+    }
+}
+
+/// How much an organization may have, and has. An administrator of the platform says how much.
+#[derive(SimpleObject)]
+pub struct OrganizationQuota {
+    /// Applications that it may have.
+    max_applications: i64,
+    /// Instances that it may want, of all its applications together.
+    max_instances: i64,
+    /// Applications that it has.
+    used_applications: i64,
+    /// Instances that it wants, of all its applications together, those that are stopped included.
+    used_instances: i64,
+}
+
+impl From<quotas::Standing> for OrganizationQuota {
+    fn from(standing: quotas::Standing) -> Self {
+        let quotas::Standing { max_applications, max_instances, used_applications, used_instances } = standing;
+        Self { max_applications, max_instances, used_applications, used_instances }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         error::Result,
         types::{Application, Organization},
     },
-    organizations,
+    organizations, two_factor,
 };
 
 /// A person.
@@ -39,6 +39,16 @@ impl User {
     /// Whether they run this platform.
     async fn is_platform_admin(&self) -> bool {
         self.0.platform_admin
+    }
+
+    /// Whether they are asked for a code when they sign in. `null` unless it is you, or you run this platform.
+    async fn two_factor_enabled(&self, ctx: &Context<'_>) -> Result<Option<bool>> {
+        Ok(two_factor::is_enabled(ctx.platform(), ctx.viewer()?, self.0.id).await?)
+    }
+
+    /// Since when they are let in no longer.
+    async fn disabled_at(&self) -> Option<DateTime<Utc>> {
+        self.0.disabled_at
     }
 
     /// When they were added.
