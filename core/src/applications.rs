@@ -15,7 +15,9 @@ use crate::{
     Config, Platform,
     changes::Changed,
     error::{Error, Refusals, Result, UserError, UserErrorCode, UserErrorData},
-    events, organizations, routes,
+    events, organizations,
+    quotas::{self, More},
+    routes,
     variables::{self, NewVariable},
 };
 
@@ -47,6 +49,10 @@ pub struct NewApplication {
 /// Every refusal of the input at once (R5).
 pub async fn create(platform: &Platform, viewer: &Viewer, new: NewApplication) -> Result<Application> {
     require(viewer, new.organization, Role::Member, "organizationId", "organization")?;
+    // A token of one application is no licence to make others.
+    if viewer.application().is_some() {
+        return Err(Error::Forbidden);
+    }
     let mut refusals = Refusals::new();
     let name = refusals.parse::<DisplayName>("name", &new.name);
     let slug = organizations::slug(&mut refusals, new.slug.as_deref(), &new.name);
@@ -97,12 +103,14 @@ pub async fn create(platform: &Platform, viewer: &Viewer, new: NewApplication) -
         updated_at: now,
         deleted_at: None,
     };
+    quotas::check(&mut tx, viewer, new.organization, More { applications: 1, instances: new.instances }).await?;
     match applications::insert(&mut tx, viewer, &application).await {
         Err(StoreError::Conflict) => return Err(organizations::taken(&application.slug)),
         outcome => outcome?,
     };
     variables::put(&mut tx, platform, viewer, &application, new.variables).await?;
     events::record(&mut tx, platform, &application, "application.created", format!("{} was created.", application.name)).await?;
+    slipway_store::audit::note_subject(application.id);
     tx.commit().await?;
     changed(platform, &application);
     Ok(application)

@@ -10,16 +10,17 @@ mod token;
 
 pub use attempts::LoginAttempts;
 pub use caller::Caller;
-pub(crate) use password::hash;
+pub(crate) use password::{check_new as check_new_password, hash, matches};
 pub use points::{Allowance, Points};
 pub use revocations::Revocations;
 pub use sight::{Sight, Sights};
 pub(crate) use token::NewToken;
 
 use chrono::TimeDelta;
-use slipway_model::{ApiTokenId, Email, OrganizationId, Secret, SessionId, Timestamp, UserId, Viewer};
+use slipway_model::{ApiTokenId, ApplicationId, Email, OrganizationId, Permission, Secret, SessionId, Timestamp, Viewer};
 use slipway_store::{
     api_tokens::{self, ApiToken},
+    applications,
     sessions::{self, Session},
     users::{self, User},
 };
@@ -28,6 +29,7 @@ use crate::{
     Platform,
     changes::Changed,
     error::{Error, Refusals, Result, UserError},
+    two_factor,
 };
 
 /// How long a sign-in lasts.
@@ -40,6 +42,8 @@ const MAX_PASSWORD_BYTES: usize = 1024;
 pub struct SignIn {
     pub email: String,
     pub password: Secret,
+    /// What their authenticator shows, or a recovery code, where they are asked for one.
+    pub otp: Option<Secret>,
 }
 
 /// Signs a person in. An unknown address and a wrong password are the same answer after the same work.
@@ -57,10 +61,13 @@ pub async fn sign_in(platform: &Platform, attempts: &LoginAttempts, caller: &Cal
     let known = user.as_ref().and_then(|user| user.password_hash.clone());
     if !password::matches(with.password, known).await? {
         tracing::info!(address = ?caller.address, "a sign-in failed");
+        if let Some(user) = &user {
+            // Whose account it was, and not what was typed: that may be a password in the wrong place.
+            slipway_store::audit::note_subject(user.id);
+        }
         return Err(wrong().into());
     }
     let Some(user) = user else { return Err(wrong().into()) };
-    attempt.succeeded();
     let token = NewToken::session(&*platform.clock);
     let now = platform.now();
     let session = Session {
@@ -73,9 +80,18 @@ pub async fn sign_in(platform: &Platform, attempts: &LoginAttempts, caller: &Cal
         expires_at: now + SESSION_LIFETIME,
         revoked_at: None,
     };
+    // Whose account it was, should the code be refused.
+    slipway_store::audit::note_subject(user.id);
     let mut tx = platform.db.begin().await?;
+    if user.disabled_at.is_some() {
+        return Err(UserError::invalid_state("This account is disabled. Ask an administrator of the platform.").into());
+    }
+    two_factor::ask(&mut tx, platform, &user, with.otp.as_ref()).await?;
     sessions::insert(&mut tx, &session, token.digest).await?;
+    slipway_store::audit::note_actor(user.id);
+    slipway_store::audit::note_subject(session.id);
     tx.commit().await?;
+    attempt.succeeded();
     tracing::info!(user = %user.id, address = ?caller.address, "signed in");
     Ok((user, token.secret))
 }
@@ -96,23 +112,16 @@ pub async fn revoke_session(platform: &Platform, viewer: &Viewer, id: SessionId)
     Ok(id)
 }
 
-/// The sign-ins of a person, for that person alone.
-///
-/// # Errors
-/// Those of the database.
-pub async fn sessions(platform: &Platform, viewer: &Viewer, user: UserId) -> Result<Vec<Session>> {
-    if viewer.user_id() != Some(user) {
-        return Ok(Vec::new());
-    }
-    Ok(sessions::of_user(&mut platform.db.read_once().await?, user, platform.now()).await?)
-}
-
 /// A token that a program shall have.
 #[derive(Debug)]
 pub struct NewApiToken {
     pub name: String,
     /// `None`: every organization that its owner belongs to.
     pub organization: Option<OrganizationId>,
+    /// The one application that it opens, and nothing else of its organization.
+    pub application: Option<ApplicationId>,
+    /// `None`: everything that its owner may do, or, for an application, everything that can be done with one.
+    pub permissions: Option<Vec<Permission>>,
     pub expires_at: Option<Timestamp>,
 }
 
@@ -126,8 +135,30 @@ pub async fn create_api_token(platform: &Platform, viewer: &Viewer, new: NewApiT
     let mut refusals = Refusals::new();
     let name = refusals.parse::<slipway_model::DisplayName>("name", &new.name);
     refusals.check(new.expires_at.is_none_or(|at| at > now), || UserError::invalid("expiresAt", "Name a time that is to come."));
+    // A token that opens less than its owner must not beget another.
+    if viewer.grant().is_some_and(|grant| grant.permissions.is_some() || grant.application.is_some()) {
+        return Err(Error::Forbidden);
+    }
     if let Some(organization) = new.organization {
         refusals.check(viewer.role_in(organization).is_some(), || UserError::not_found("organizationId", "organization"));
+    }
+    let mut organization = new.organization;
+    let mut permissions = new.permissions;
+    if let Some(id) = new.application {
+        let found = applications::find(&mut platform.db.read().await?, viewer, id).await?;
+        let found = found.filter(|row| new.organization.is_none_or(|named| named == row.organization_id));
+        refusals.check(found.is_some(), || UserError::not_found("applicationId", "application"));
+        organization = organization.or(found.map(|row| row.organization_id));
+        let of_one = |permission: &Permission| permission.is_of_an_application();
+        let granted = permissions.get_or_insert_with(|| Permission::ALL.iter().copied().filter(of_one).collect());
+        refusals.check(granted.iter().all(of_one), || {
+            UserError::invalid("permissions", "A token of one application is for reading, changing and deploying that: nothing else.")
+        });
+    }
+    if let Some(permissions) = &mut permissions {
+        permissions.sort_unstable();
+        permissions.dedup();
+        refusals.check(!permissions.is_empty(), || UserError::invalid("permissions", "Name at least one, or leave them out."));
     }
     refusals.done()?;
     // A token of one organization must not beget one that opens more.
@@ -136,7 +167,9 @@ pub async fn create_api_token(platform: &Platform, viewer: &Viewer, new: NewApiT
     let row = ApiToken {
         id: ApiTokenId::new(&*platform.clock),
         user_id: *user_id,
-        organization_id: new.organization.or(own),
+        organization_id: organization.or(own),
+        application_id: new.application,
+        permissions,
         name: name.map(String::from).unwrap_or_default(),
         prefix: secret.prefix,
         expires_at: new.expires_at,
@@ -146,6 +179,7 @@ pub async fn create_api_token(platform: &Platform, viewer: &Viewer, new: NewApiT
     };
     let mut tx = platform.db.begin().await?;
     api_tokens::insert(&mut tx, &row, secret.digest).await?;
+    slipway_store::audit::note_subject(row.id);
     tx.commit().await?;
     Ok((row, secret.secret))
 }
@@ -166,22 +200,11 @@ pub async fn revoke_api_token(platform: &Platform, viewer: &Viewer, id: ApiToken
     Ok(id)
 }
 
-/// The tokens of a person, for that person alone.
-///
-/// # Errors
-/// Those of the database.
-pub async fn api_tokens(platform: &Platform, viewer: &Viewer, user: UserId) -> Result<Vec<ApiToken>> {
-    if viewer.user_id() != Some(user) {
-        return Ok(Vec::new());
-    }
-    Ok(api_tokens::of_user(&mut platform.db.read_once().await?, user).await?)
-}
-
 /// The one organization that the caller's API token opens, if it is of that kind.
 ///
 /// # Errors
 /// Those of the database.
 pub(crate) async fn only_organization(platform: &Platform, viewer: &Viewer) -> Result<Option<OrganizationId>> {
-    let Viewer::User { token: Some(id), .. } = viewer else { return Ok(None) };
-    Ok(api_tokens::find(&mut platform.db.read_once().await?, *id).await?.and_then(|token| token.organization_id))
+    let Some(grant) = viewer.grant() else { return Ok(None) };
+    Ok(api_tokens::find(&mut platform.db.read_once().await?, grant.token).await?.and_then(|token| token.organization_id))
 }

@@ -235,6 +235,7 @@ async fn start_at(
     }
     events::record(&mut tx, p, application, "deployment.requested", format!("Deployment {} was asked for.", deployment.number)).await?;
     p.crash.reach("deploy.before_request").await;
+    slipway_store::audit::note_subject(new.id);
     tx.commit().await?;
     p.crash.reach("deploy.after_request").await;
     tell(p, application.organization_id, application.id, Some(deployment.id), &nodes);

@@ -21,18 +21,25 @@ mod tls;
 
 // ---- the other rules, and the API -------------------------------------------------------------------------------------
 pub mod applications;
+pub mod audit;
 pub mod auth;
 pub mod error;
 mod events;
 pub mod graphql;
 mod housekeeping;
 pub mod http;
+pub mod invitations;
+pub mod memberships;
 pub mod organizations;
+pub mod people;
 pub mod plans;
 pub mod plugins;
+pub mod quotas;
 pub mod regions;
 pub mod runtimes;
 pub mod seed;
+pub mod transfer;
+pub mod two_factor;
 pub mod uploads;
 pub mod variables;
 

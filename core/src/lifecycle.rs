@@ -20,6 +20,7 @@ use crate::{
     error::{Error, Result, UserError, UserErrorCode, UserErrorData},
     events,
     operations::{self, NewOperation, Origin, Payload},
+    quotas::{self, More},
     rollout,
 };
 
@@ -97,6 +98,10 @@ pub async fn scale(
         let used = application.desired_instances;
         let error = UserError::new(UserErrorCode::QuotaExceeded, "instances", message);
         return Err(error.with(UserErrorData::Quota { limit: plan.max_instances, used }).into());
+    }
+    let more = More { applications: 0, instances: count - application.desired_instances };
+    if more.instances > 0 {
+        quotas::check(&mut tx, viewer, application.organization_id, more).await?;
     }
     let before = application.version;
     application.desired_instances = count;

@@ -88,6 +88,7 @@ pub async fn enrollment_token_create(
         return Err(UserError::not_found("regionId", "region").into());
     }
     enrollment_tokens::insert(&mut tx, &row).await?;
+    slipway_store::audit::note_subject(row.id);
     tx.commit().await?;
     Ok(NewToken { row, token: text, ca_fingerprint: token.ca })
 }

@@ -1,14 +1,14 @@
 //! Organizations: who owns applications and pays for them.
 
-use slipway_model::{DisplayName, MembershipId, OrganizationId, Role, Slug, UserId, Viewer};
+use slipway_model::{DisplayName, MembershipId, OrganizationId, Role, Slug, Viewer};
 use slipway_store::{
-    Page, Slice, StoreError,
+    Page, Slice, StoreError, api_tokens, applications as rows,
     memberships::{self, Membership},
     organizations::{self, Organization},
 };
 
 use crate::{
-    Platform, auth,
+    Platform, applications, auth,
     error::{Error, Refusals, Result, UserError},
 };
 
@@ -50,8 +50,67 @@ pub async fn create(platform: &Platform, viewer: &Viewer, new: NewOrganization) 
         outcome => outcome?,
     }
     memberships::insert(&mut tx, &owner).await?;
+    slipway_store::audit::note_subject(organization.id);
+    slipway_store::audit::note_organization(organization.id);
     tx.commit().await?;
     Ok(organization)
+}
+
+/// Changes what an organization is called.
+///
+/// # Errors
+/// Refusals of the input; a taken slug.
+pub async fn update(
+    platform: &Platform,
+    viewer: &Viewer,
+    id: OrganizationId,
+    name: Option<String>,
+    slug: Option<String>,
+) -> Result<Organization> {
+    let mut tx = platform.db.begin().await?;
+    let not_found = || UserError::not_found("id", "organization");
+    let mut organization = organizations::lock(&mut tx, viewer, id).await?.ok_or_else(not_found)?;
+    applications::require(viewer, id, Role::Admin, "id", "organization")?;
+    let mut refusals = Refusals::new();
+    if let Some(name) = name.and_then(|name| refusals.parse::<DisplayName>("name", &name)) {
+        organization.name = name;
+    }
+    if let Some(slug) = slug.and_then(|slug| refusals.parse::<Slug>("slug", &slug)) {
+        organization.slug = slug;
+    }
+    refusals.done()?;
+    match organizations::update(&mut tx, viewer, &organization).await {
+        Err(StoreError::Conflict) => return Err(taken(&organization.slug)),
+        outcome => outcome?,
+    };
+    tx.commit().await?;
+    Ok(organization)
+}
+
+/// Deletes an organization that has no applications, with its memberships, invitations and tokens.
+///
+/// # Errors
+/// A wrong confirmation; applications that are still there.
+pub async fn delete(platform: &Platform, viewer: &Viewer, id: OrganizationId, confirm_slug: &str) -> Result<OrganizationId> {
+    let mut tx = platform.db.begin().await?;
+    let not_found = || UserError::not_found("id", "organization");
+    let organization = organizations::lock(&mut tx, viewer, id).await?.ok_or_else(not_found)?;
+    applications::require(viewer, id, Role::Owner, "id", "organization")?;
+    if confirm_slug != organization.slug.as_str() {
+        return Err(UserError::invalid("confirmSlug", "Type the organization's short name to confirm.").into());
+    }
+    if rows::count(&mut tx, viewer, id).await? > 0 {
+        return Err(UserError::in_use("The organization has applications. Delete or transfer them first.").into());
+    }
+    let now = platform.now();
+    // 26 characters of the id behind a word: a valid slug of 34 that nobody else has.
+    let resting = format!("deleted-{}", id.to_string().trim_start_matches("org_"));
+    let resting = resting.parse::<Slug>().map_err(Error::internal)?;
+    organizations::delete(&mut tx, viewer, id, &resting, now).await?;
+    let ended = api_tokens::revoke_within(&mut tx, id, None, now).await?;
+    tx.commit().await?;
+    crate::memberships::close(platform, ended);
+    Ok(id)
 }
 
 /// The slug that was asked for, or the nearest to a name.
@@ -91,23 +150,6 @@ pub async fn by_slug(platform: &Platform, viewer: &Viewer, slug: &str) -> Result
 /// Those of the database.
 pub async fn list(platform: &Platform, viewer: &Viewer, page: &Page) -> Result<Slice<Organization>> {
     Ok(organizations::list(&mut platform.db.read_once().await?, viewer, page).await?)
-}
-
-/// Who belongs to it.
-///
-/// # Errors
-/// Those of the database.
-pub async fn members(platform: &Platform, viewer: &Viewer, id: OrganizationId) -> Result<Vec<Membership>> {
-    Ok(memberships::of_organization(&mut platform.db.read_once().await?, viewer, id).await?)
-}
-
-/// Where a person belongs, as far as the caller may see it.
-///
-/// # Errors
-/// Those of the database.
-pub async fn memberships_of(platform: &Platform, viewer: &Viewer, user: UserId) -> Result<Vec<Membership>> {
-    let all = memberships::of_user(&mut platform.db.read_once().await?, user).await?;
-    Ok(all.into_iter().filter(|membership| viewer.role_in(membership.organization_id).is_some()).collect())
 }
 
 /// That the caller is at least `role` in the organization. Who does not belong to it learns nothing of it.

@@ -123,6 +123,7 @@ pub async fn create(platform: &Platform, viewer: &Viewer, slug: String, fields: 
         }
         outcome => outcome?,
     }
+    slipway_store::audit::note_subject(plan.id);
     tx.commit().await?;
     Ok(plan)
 }

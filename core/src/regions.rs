@@ -43,6 +43,7 @@ pub async fn create(platform: &Platform, viewer: &Viewer, new: NewRegion) -> Res
         }
         outcome => outcome?,
     };
+    slipway_store::audit::note_subject(region.id);
     tx.commit().await?;
     Ok(region)
 }

@@ -123,6 +123,7 @@ async fn bootstrap(platform: &Platform) -> Result<()> {
         name: Some("Administrator".to_owned()),
         password_hash: Some(password_hash),
         platform_admin: true,
+        disabled_at: None,
         created_at: now,
         updated_at: now,
     };
@@ -143,6 +144,8 @@ async fn bootstrap(platform: &Platform) -> Result<()> {
         id: ApiTokenId::new(&*platform.clock),
         user_id: user.id,
         organization_id: None,
+        application_id: None,
+        permissions: None,
         name: "First administrator".to_owned(),
         prefix: token.prefix,
         expires_at: None,

@@ -65,6 +65,7 @@ pub async fn create(platform: &Platform, viewer: &Viewer, new: NewUpload) -> Res
         created_at: now,
     };
     uploads::insert(&mut tx, viewer, &upload, Sha256Digest::of(ticket.as_bytes())).await?;
+    slipway_store::audit::note_subject(upload.id);
     tx.commit().await?;
     Ok((upload, Secret::new(ticket)))
 }

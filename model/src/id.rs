@@ -100,6 +100,8 @@ ids! {
     ApiTokenId = "tok", "API token";
     OrganizationId = "org", "organization";
     MembershipId = "mem", "membership";
+    InvitationId = "inv", "invitation";
+    AuditEventId = "aud", "audit event";
     PlanId = "pln", "plan";
     RuntimeId = "rtm", "runtime";
     RegionId = "reg", "region";

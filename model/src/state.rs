@@ -65,6 +65,15 @@ macro_rules! states {
 }
 
 states! {
+    AuditOutcome {
+        /// It was done.
+        Allowed = "allowed",
+        /// The one who asked may not.
+        Denied = "denied",
+        /// It was refused for what was asked, or went wrong.
+        Failed = "failed",
+    }
+
     ApplicationStatus {
         /// Never deployed.
         Created = "created",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiTokenId, OrganizationId, UserId};
+use crate::{ApplicationId, Grant, OrganizationId, Permission, UserId};
 
 /// What a member may do in an organization. Ordered: each role includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,8 +24,8 @@ pub enum Viewer {
         id: UserId,
         platform_admin: bool,
         memberships: Vec<(OrganizationId, Role)>,
-        /// The API token used, if any: it may narrow what is seen to one organization.
-        token: Option<ApiTokenId>,
+        /// The API token used, if any: it may narrow what is seen to one organization or application, and what may be done.
+        token: Option<Grant>,
     },
     /// The platform itself, at work on an operation. Never made from a request.
     Platform,
@@ -40,6 +40,31 @@ impl Viewer {
             Self::User { platform_admin: true, token: None, .. } => None,
             Self::User { memberships, .. } => Some(memberships.iter().map(|(id, _)| *id).collect()),
         }
+    }
+
+    /// The one application that the caller's token opens. Of its organization they see no other row.
+    #[must_use]
+    pub fn application(&self) -> Option<ApplicationId> {
+        self.grant().and_then(|grant| grant.application)
+    }
+
+    /// The API token used, if any.
+    #[must_use]
+    pub fn grant(&self) -> Option<&Grant> {
+        match self {
+            Self::Platform => None,
+            Self::User { token, .. } => token.as_ref(),
+        }
+    }
+
+    /// Whether both the caller's role in an organization and their token allow something there.
+    #[must_use]
+    pub fn may(&self, organization: OrganizationId, permission: Permission) -> bool {
+        let by_role = match permission.least_role() {
+            Some(least) => self.role_in(organization).is_some_and(|own| own >= least),
+            None => self.is_platform_admin(),
+        };
+        by_role && self.grant().is_none_or(|grant| grant.allows(permission))
     }
 
     #[must_use]

@@ -95,26 +95,27 @@ pub async fn insert(tx: &mut Tx, viewer: &Viewer, application: &Application) -> 
 
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: ApplicationId) -> Result<Option<Application>, StoreError> {
     let sql = sql!("SELECT * FROM applications WHERE id = $1 AND deleted_at IS NULL", id);
-    fetch_optional!(tx, sql.within("organization_id", viewer))
+    fetch_optional!(tx, sql.within_application("organization_id", "id", viewer))
 }
 
 /// Finds it and keeps others from doing so until the transaction ends: for what is read, decided and then written.
 pub async fn lock(tx: &mut Tx, viewer: &Viewer, id: ApplicationId) -> Result<Option<Application>, StoreError> {
     let lock = tx.row_lock();
     let sql = sql!("SELECT * FROM applications WHERE id = $1 AND deleted_at IS NULL", id);
-    fetch_optional!(tx, sql.within("organization_id", viewer).push(lock))
+    fetch_optional!(tx, sql.within_application("organization_id", "id", viewer).push(lock))
 }
 
 /// Deleted ones too, for what refers to them.
 pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[ApplicationId]) -> Result<HashMap<ApplicationId, Application>, StoreError> {
-    let sql = sql!("SELECT * FROM applications WHERE 1 = 1").any("id", ids.iter().copied()).within("organization_id", viewer);
+    let sql =
+        sql!("SELECT * FROM applications WHERE 1 = 1").any("id", ids.iter().copied()).within_application("organization_id", "id", viewer);
     let rows: Vec<Application> = fetch_all!(tx, sql)?;
     Ok(rows.into_iter().map(|application| (application.id, application)).collect())
 }
 
 pub async fn by_slug(tx: &mut Tx, viewer: &Viewer, slug: &Slug) -> Result<Option<Application>, StoreError> {
     let sql = sql!("SELECT * FROM applications WHERE slug = $1 AND deleted_at IS NULL", slug);
-    fetch_optional!(tx, sql.within("organization_id", viewer))
+    fetch_optional!(tx, sql.within_application("organization_id", "id", viewer))
 }
 
 /// Takes no viewer: slugs are the platform's, and the answer is the same for everybody.
@@ -124,7 +125,7 @@ pub async fn slug_taken(tx: &mut Tx, slug: &Slug) -> Result<bool, StoreError> {
 
 /// Newest first.
 pub async fn list(tx: &mut Tx, viewer: &Viewer, filter: &Filter, page: &Page) -> Result<Slice<Application>, StoreError> {
-    let mut sql = sql!("SELECT * FROM applications WHERE deleted_at IS NULL").within("organization_id", viewer);
+    let mut sql = sql!("SELECT * FROM applications WHERE deleted_at IS NULL").within_application("organization_id", "id", viewer);
     if let Some(organization) = filter.organization {
         sql = sql.and("organization_id = ?", [organization]);
     }
@@ -143,7 +144,15 @@ pub async fn of_each_organization(
     let list = |organization| {
         narrowed(sql!("SELECT * FROM applications WHERE deleted_at IS NULL AND organization_id = $1", organization), status, search)
     };
-    tx.fetch_slices(viewer, organizations, list, |row: &Application| row.organization_id, page, Order::NewestFirst).await
+    tx.fetch_slices(
+        organizations,
+        list,
+        |sql| sql.within_application("organization_id", "id", viewer),
+        |row: &Application| row.organization_id,
+        page,
+        Order::NewestFirst,
+    )
+    .await
 }
 
 fn narrowed(mut sql: Sql, status: Option<&[ApplicationStatus]>, search: Option<&str>) -> Sql {
@@ -160,7 +169,7 @@ fn narrowed(mut sql: Sql, status: Option<&[ApplicationStatus]>, search: Option<&
 /// How many an organization has.
 pub async fn count(tx: &mut Tx, viewer: &Viewer, organization: OrganizationId) -> Result<i64, StoreError> {
     let sql = sql!("SELECT COUNT(*) FROM applications WHERE organization_id = $1 AND deleted_at IS NULL", organization);
-    fetch_one!(tx, sql.within("organization_id", viewer)).map(|(count,)| count)
+    fetch_one!(tx, sql.within_application("organization_id", "id", viewer)).map(|(count,)| count)
 }
 
 /// Its settings, where the stored version is still `before`. [`StoreError::Stale`] where it is not, or where there is no such
@@ -184,7 +193,7 @@ pub async fn update(tx: &mut Tx, viewer: &Viewer, application: &Application, bef
         application.version,
         application.updated_at
     );
-    let rows = execute!(tx, sql.within("organization_id", viewer))?;
+    let rows = execute!(tx, sql.within_application("organization_id", "id", viewer))?;
     if rows == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }
 
@@ -197,13 +206,13 @@ pub async fn set_status(
     reason: Option<&str>,
 ) -> Result<bool, StoreError> {
     let sql = sql!("UPDATE applications SET status = $2, status_reason = $3 WHERE id = $1 AND deleted_at IS NULL", id, status, reason);
-    execute!(tx, sql.within("organization_id", viewer)).map(|rows| rows == 1)
+    execute!(tx, sql.within_application("organization_id", "id", viewer)).map(|rows| rows == 1)
 }
 
 /// Whether its customer wants it stopped.
 pub async fn set_stopped(tx: &mut Tx, viewer: &Viewer, id: ApplicationId, stopped: bool) -> Result<bool, StoreError> {
     let sql = sql!("UPDATE applications SET stopped = $2 WHERE id = $1 AND deleted_at IS NULL", id, stopped);
-    execute!(tx, sql.within("organization_id", viewer)).map(|rows| rows == 1)
+    execute!(tx, sql.within_application("organization_id", "id", viewer)).map(|rows| rows == 1)
 }
 
 /// What serves from now on.
@@ -220,13 +229,13 @@ pub async fn set_current(
         release,
         deployment
     );
-    execute!(tx, sql.within("organization_id", viewer)).map(|rows| rows == 1)
+    execute!(tx, sql.within_application("organization_id", "id", viewer)).map(|rows| rows == 1)
 }
 
 /// The exact versions that its next builds keep to.
 pub async fn set_tool_lock(tx: &mut Tx, viewer: &Viewer, id: ApplicationId, lock: &serde_json::Value) -> Result<bool, StoreError> {
     let sql = sql!("UPDATE applications SET tool_lock = $2 WHERE id = $1 AND deleted_at IS NULL", id, lock);
-    execute!(tx, sql.within("organization_id", viewer)).map(|rows| rows == 1)
+    execute!(tx, sql.within_application("organization_id", "id", viewer)).map(|rows| rows == 1)
 }
 
 /// Deletes it: its slug is free again, and its secrets are gone for good. `false`: there is none that the viewer may see.
@@ -237,7 +246,7 @@ pub async fn delete(tx: &mut Tx, viewer: &Viewer, id: ApplicationId, now: Timest
         now,
         ApplicationStatus::Deleting
     );
-    let deleted = execute!(tx, sql.within("organization_id", viewer))? == 1;
+    let deleted = execute!(tx, sql.within_application("organization_id", "id", viewer))? == 1;
     if deleted {
         execute!(tx, "DELETE FROM variables WHERE application_id = $1", id)?;
     }

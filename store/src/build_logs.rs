@@ -58,7 +58,7 @@ pub async fn after(tx: &mut Tx, viewer: &Viewer, deployment: DeploymentId, after
         after,
         after.saturating_add(most)
     );
-    fetch_all!(tx, sql.within("d.organization_id", viewer).push(" ORDER BY l.line_number"))
+    fetch_all!(tx, sql.within_application("d.organization_id", "d.application_id", viewer).push(" ORDER BY l.line_number"))
 }
 
 /// The last lines of each log, at most `most`, in order; deployments without any are left out.
@@ -70,14 +70,15 @@ pub async fn ends_of(
 ) -> Result<HashMap<DeploymentId, Vec<BuildLogLine>>, StoreError> {
     let end = |deployment: &DeploymentId| {
         let sql = sql!(
-            "SELECT l.*, d.organization_id FROM build_log_lines l JOIN deployments d ON d.id = l.deployment_id WHERE l.deployment_id = $1",
+            "SELECT l.*, d.organization_id, d.application_id FROM build_log_lines l JOIN deployments d ON d.id = l.deployment_id WHERE l.deployment_id = $1",
             *deployment
         );
         sql.push(" ORDER BY l.line_number DESC").limit(most)
     };
     let mut ends: HashMap<DeploymentId, Vec<BuildLogLine>> = HashMap::new();
     for deployments in deployments.chunks(100) {
-        for line in fetch_all!(tx, Sql::each(deployments.iter().map(end)).within("organization_id", viewer))? {
+        for line in fetch_all!(tx, Sql::each(deployments.iter().map(end)).within_application("organization_id", "application_id", viewer))?
+        {
             let line: BuildLogLine = line;
             ends.entry(line.deployment_id).or_default().push(line);
         }

@@ -17,7 +17,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{StoreError, Tx};
+use crate::{StoreError, Tx, tx::Access};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
@@ -121,8 +121,10 @@ impl Db {
     pub async fn read(&self) -> Result<Tx, StoreError> {
         let statements = Arc::clone(&self.statements);
         Ok(match &self.pools {
-            Pools::Sqlite { readers, .. } => Tx::sqlite(readers.begin().await?, statements),
-            Pools::Postgres(pool) => Tx::postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?, statements),
+            Pools::Sqlite { readers, .. } => Tx::sqlite(readers.begin().await?, Access::Read, statements),
+            Pools::Postgres(pool) => {
+                Tx::postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?, Access::Read, statements)
+            }
         })
     }
 
@@ -147,8 +149,8 @@ impl Db {
         let statements = Arc::clone(&self.statements);
         Ok(match &self.pools {
             // A transaction that begins as a reader cannot wait when it turns into a writer: it fails. So it begins as one.
-            Pools::Sqlite { writer, .. } => Tx::sqlite(writer.begin_with("BEGIN IMMEDIATE").await?, statements),
-            Pools::Postgres(pool) => Tx::postgres(pool.begin().await?, statements),
+            Pools::Sqlite { writer, .. } => Tx::sqlite(writer.begin_with("BEGIN IMMEDIATE").await?, Access::Write, statements),
+            Pools::Postgres(pool) => Tx::postgres(pool.begin().await?, Access::Write, statements),
         })
     }
 

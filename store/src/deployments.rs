@@ -60,11 +60,15 @@ impl Listed for Deployment {
 }
 
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: DeploymentId) -> Result<Option<Deployment>, StoreError> {
-    fetch_optional!(tx, sql!("SELECT * FROM deployments WHERE id = $1", id).within("organization_id", viewer))
+    fetch_optional!(tx, sql!("SELECT * FROM deployments WHERE id = $1", id).within_application("organization_id", "application_id", viewer))
 }
 
 pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[DeploymentId]) -> Result<HashMap<DeploymentId, Deployment>, StoreError> {
-    let sql = sql!("SELECT * FROM deployments WHERE 1 = 1").any("id", ids.iter().copied()).within("organization_id", viewer);
+    let sql = sql!("SELECT * FROM deployments WHERE 1 = 1").any("id", ids.iter().copied()).within_application(
+        "organization_id",
+        "application_id",
+        viewer,
+    );
     let rows: Vec<Deployment> = fetch_all!(tx, sql)?;
     Ok(rows.into_iter().map(|deployment| (deployment.id, deployment)).collect())
 }
@@ -77,7 +81,11 @@ pub async fn of_application(
     statuses: Option<&[DeploymentStatus]>,
     page: &Page,
 ) -> Result<Slice<Deployment>, StoreError> {
-    let mut sql = sql!("SELECT * FROM deployments WHERE application_id = $1", application).within("organization_id", viewer);
+    let mut sql = sql!("SELECT * FROM deployments WHERE application_id = $1", application).within_application(
+        "organization_id",
+        "application_id",
+        viewer,
+    );
     if let Some(statuses) = statuses {
         sql = sql.any("status", statuses.iter().copied());
     }
@@ -99,7 +107,15 @@ pub async fn of_each_application(
             None => sql,
         }
     };
-    tx.fetch_slices(viewer, applications, list, |row: &Deployment| row.application_id, page, Order::NewestFirst).await
+    tx.fetch_slices(
+        applications,
+        list,
+        |sql| sql.within_application("organization_id", "application_id", viewer),
+        |row: &Deployment| row.application_id,
+        page,
+        Order::NewestFirst,
+    )
+    .await
 }
 
 /// The number that the application's next deployment has. To be asked in the transaction that inserts it.
@@ -197,7 +213,7 @@ pub async fn steps_of(
 ) -> Result<HashMap<DeploymentId, Vec<DeploymentStep>>, StoreError> {
     let sql = sql!("SELECT s.* FROM deployment_steps s JOIN deployments d ON d.id = s.deployment_id WHERE 1 = 1")
         .any("s.deployment_id", deployments.iter().copied())
-        .within("d.organization_id", viewer);
+        .within_application("d.organization_id", "d.application_id", viewer);
     let mut rows: Vec<DeploymentStep> = fetch_all!(tx, sql)?;
     rows.sort_by_key(|step| step.kind);
     let mut steps: HashMap<DeploymentId, Vec<DeploymentStep>> = HashMap::new();

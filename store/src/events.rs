@@ -75,19 +75,29 @@ pub async fn of_each_application(
 ) -> Result<HashMap<ApplicationId, Slice<Event>>, StoreError> {
     let parents: Vec<Option<ApplicationId>> = applications.iter().copied().map(Some).collect();
     let list = |application| sql!("SELECT * FROM events WHERE application_id = $1", application);
-    let slices = tx.fetch_slices(viewer, &parents, list, |row: &Event| row.application_id, page, Order::NewestFirst).await?;
+    let slices = tx
+        .fetch_slices(
+            &parents,
+            list,
+            |sql| sql.within_application("organization_id", "application_id", viewer),
+            |row: &Event| row.application_id,
+            page,
+            Order::NewestFirst,
+        )
+        .await?;
     Ok(slices.into_iter().filter_map(|(application, slice)| Some((application?, slice))).collect())
 }
 
 /// Newest first.
 pub async fn of_application(tx: &mut Tx, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Event>, StoreError> {
-    let sql = sql!("SELECT * FROM events WHERE application_id = $1", application).within("organization_id", viewer);
+    let sql =
+        sql!("SELECT * FROM events WHERE application_id = $1", application).within_application("organization_id", "application_id", viewer);
     tx.fetch_slice(sql, page, Order::NewestFirst).await
 }
 
 /// Newest first; of one organization or of all that the viewer may see.
 pub async fn list(tx: &mut Tx, viewer: &Viewer, organization: Option<OrganizationId>, page: &Page) -> Result<Slice<Event>, StoreError> {
-    let mut sql = sql!("SELECT * FROM events WHERE 1 = 1").within("organization_id", viewer);
+    let mut sql = sql!("SELECT * FROM events WHERE 1 = 1").within_application("organization_id", "application_id", viewer);
     if let Some(organization) = organization {
         sql = sql.and("organization_id = ?", [organization]);
     }
@@ -102,7 +112,8 @@ pub async fn after(
     sequence: i64,
     most: i64,
 ) -> Result<Vec<Event>, StoreError> {
-    let mut sql = sql!("SELECT * FROM events WHERE sequence > $1", sequence).within("organization_id", viewer);
+    let mut sql =
+        sql!("SELECT * FROM events WHERE sequence > $1", sequence).within_application("organization_id", "application_id", viewer);
     if let Some(application) = application {
         sql = sql.and("application_id = ?", [application]);
     }

@@ -39,7 +39,7 @@ pub async fn remember(
     result: impl Into<Uuid>,
     now: Timestamp,
 ) -> Result<Seen, StoreError> {
-    scope::check(viewer, request.organization)?;
+    scope::check_organization(viewer, request.organization)?;
     let Request { organization, mutation, key, input } = request;
     let rows = execute!(
         tx,

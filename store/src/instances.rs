@@ -61,18 +61,26 @@ impl Listed for Instance {
 }
 
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: InstanceId) -> Result<Option<Instance>, StoreError> {
-    fetch_optional!(tx, sql!("SELECT * FROM instances WHERE id = $1", id).within("organization_id", viewer))
+    fetch_optional!(tx, sql!("SELECT * FROM instances WHERE id = $1", id).within_application("organization_id", "application_id", viewer))
 }
 
 pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[InstanceId]) -> Result<HashMap<InstanceId, Instance>, StoreError> {
-    let sql = sql!("SELECT * FROM instances WHERE 1 = 1").any("id", ids.iter().copied()).within("organization_id", viewer);
+    let sql = sql!("SELECT * FROM instances WHERE 1 = 1").any("id", ids.iter().copied()).within_application(
+        "organization_id",
+        "application_id",
+        viewer,
+    );
     let rows: Vec<Instance> = fetch_all!(tx, sql)?;
     Ok(rows.into_iter().map(|instance| (instance.id, instance)).collect())
 }
 
 /// Newest first; ended ones too.
 pub async fn of_application(tx: &mut Tx, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Instance>, StoreError> {
-    let sql = sql!("SELECT * FROM instances WHERE application_id = $1", application).within("organization_id", viewer);
+    let sql = sql!("SELECT * FROM instances WHERE application_id = $1", application).within_application(
+        "organization_id",
+        "application_id",
+        viewer,
+    );
     tx.fetch_slice(sql, page, Order::NewestFirst).await
 }
 
@@ -86,7 +94,15 @@ pub async fn current_of_each(
     let list = |application| {
         sql!("SELECT * FROM instances WHERE application_id = $1 AND (desired OR status NOT IN ('stopped', 'exited', 'lost'))", application)
     };
-    tx.fetch_slices(viewer, applications, list, |row: &Instance| row.application_id, page, Order::NewestFirst).await
+    tx.fetch_slices(
+        applications,
+        list,
+        |sql| sql.within_application("organization_id", "application_id", viewer),
+        |row: &Instance| row.application_id,
+        page,
+        Order::NewestFirst,
+    )
+    .await
 }
 
 /// Of each deployment, all that it brought, newest first.
@@ -97,25 +113,45 @@ pub async fn of_each_deployment(
     page: &Page,
 ) -> Result<HashMap<DeploymentId, Slice<Instance>>, StoreError> {
     let list = |deployment| sql!("SELECT * FROM instances WHERE deployment_id = $1", deployment);
-    tx.fetch_slices(viewer, deployments, list, |row: &Instance| row.deployment_id, page, Order::NewestFirst).await
+    tx.fetch_slices(
+        deployments,
+        list,
+        |sql| sql.within_application("organization_id", "application_id", viewer),
+        |row: &Instance| row.deployment_id,
+        page,
+        Order::NewestFirst,
+    )
+    .await
 }
 
 /// On each node, newest first; ended ones too. For administrators.
 pub async fn on_each(tx: &mut Tx, viewer: &Viewer, nodes: &[NodeId], page: &Page) -> Result<HashMap<NodeId, Slice<Instance>>, StoreError> {
     let list = |node| sql!("SELECT * FROM instances WHERE node_id = $1", node);
-    tx.fetch_slices(viewer, nodes, list, |row: &Instance| row.node_id, page, Order::NewestFirst).await
+    tx.fetch_slices(
+        nodes,
+        list,
+        |sql| sql.within_application("organization_id", "application_id", viewer),
+        |row: &Instance| row.node_id,
+        page,
+        Order::NewestFirst,
+    )
+    .await
 }
 
 /// Newest first; ended ones too.
 pub async fn of_deployment(tx: &mut Tx, viewer: &Viewer, deployment: DeploymentId, page: &Page) -> Result<Slice<Instance>, StoreError> {
-    let sql = sql!("SELECT * FROM instances WHERE deployment_id = $1", deployment).within("organization_id", viewer);
+    let sql = sql!("SELECT * FROM instances WHERE deployment_id = $1", deployment).within_application(
+        "organization_id",
+        "application_id",
+        viewer,
+    );
     tx.fetch_slice(sql, page, Order::NewestFirst).await
 }
 
 /// Those of an application that should run, by process and index.
 pub async fn desired_of(tx: &mut Tx, viewer: &Viewer, application: ApplicationId) -> Result<Vec<Instance>, StoreError> {
     let sql = sql!("SELECT * FROM instances WHERE application_id = $1 AND desired = $2", application, true);
-    fetch_all!(tx, sql.within("organization_id", viewer).push(" ORDER BY process, instance_index, id"))
+    fetch_all!(tx, sql.within_application("organization_id", "application_id", viewer).push(" ORDER BY process, instance_index, id"))
 }
 
 /// Those of a node that should run.

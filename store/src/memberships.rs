@@ -1,8 +1,10 @@
 //! Who belongs to which organization, as what.
 
+use std::collections::HashMap;
+
 use slipway_model::{MembershipId, OrganizationId, Role, Timestamp, UserId, Viewer};
 
-use crate::{StoreError, Tx};
+use crate::{Cursor, Listed, Order, Page, Slice, Sql, StoreError, Tx};
 
 row! {
     pub struct Membership {
@@ -11,6 +13,12 @@ row! {
         pub user_id: UserId,
         pub role: Role,
         pub created_at: Timestamp,
+    }
+}
+
+impl Listed for Membership {
+    fn cursor(&self) -> Cursor {
+        Cursor { at: self.created_at, id: self.id.uuid() }
     }
 }
 
@@ -34,14 +42,52 @@ pub async fn of_user(tx: &mut Tx, user: UserId) -> Result<Vec<Membership>, Store
     fetch_all!(tx, "SELECT * FROM memberships WHERE user_id = $1 ORDER BY created_at, id", user)
 }
 
+/// Of each person, in every organization.
+pub async fn of_users(tx: &mut Tx, users: &[UserId]) -> Result<HashMap<UserId, Vec<Membership>>, StoreError> {
+    let sql = sql!("SELECT * FROM memberships WHERE 1 = 1").any("user_id", users.iter().copied());
+    let rows: Vec<Membership> = fetch_all!(tx, sql.push(" ORDER BY created_at, id"))?;
+    let mut of_each: HashMap<UserId, Vec<Membership>> = HashMap::new();
+    for row in rows {
+        of_each.entry(row.user_id).or_default().push(row);
+    }
+    Ok(of_each)
+}
+
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: MembershipId) -> Result<Option<Membership>, StoreError> {
     fetch_optional!(tx, sql!("SELECT * FROM memberships WHERE id = $1", id).within("organization_id", viewer))
 }
 
+/// Of each organization, those who have been there longest first.
+pub async fn of_each_organization(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    organizations: &[OrganizationId],
+    page: &Page,
+) -> Result<HashMap<OrganizationId, Slice<Membership>>, StoreError> {
+    let list = |organization| sql!("SELECT * FROM memberships WHERE organization_id = $1", organization);
+    let within = |sql: Sql| sql.within("organization_id", viewer);
+    tx.fetch_slices(organizations, list, within, |row: &Membership| row.organization_id, page, Order::OldestFirst).await
+}
+
 /// Those who have been there longest first.
-pub async fn of_organization(tx: &mut Tx, viewer: &Viewer, organization: OrganizationId) -> Result<Vec<Membership>, StoreError> {
+pub async fn of_organization(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    organization: OrganizationId,
+    page: &Page,
+) -> Result<Slice<Membership>, StoreError> {
     let sql = sql!("SELECT * FROM memberships WHERE organization_id = $1", organization).within("organization_id", viewer);
-    fetch_all!(tx, sql.push(" ORDER BY created_at, id"))
+    tx.fetch_slice(sql, page, Order::OldestFirst).await
+}
+
+/// Whether the person with this address belongs there. `email` is in lower case.
+pub async fn has_email(tx: &mut Tx, viewer: &Viewer, organization: OrganizationId, email: &str) -> Result<bool, StoreError> {
+    let sql = sql!(
+        "SELECT COUNT(*) FROM memberships WHERE organization_id = $1 AND user_id IN (SELECT id FROM users WHERE email = $2)",
+        organization,
+        email
+    );
+    fetch_one!(tx, sql.within("organization_id", viewer)).map(|(count,): (i64,)| count > 0)
 }
 
 /// `false`: there is none that the viewer may see.

@@ -46,11 +46,15 @@ impl Listed for Operation {
 }
 
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: OperationId) -> Result<Option<Operation>, StoreError> {
-    fetch_optional!(tx, sql!("SELECT * FROM operations WHERE id = $1", id).within("organization_id", viewer))
+    fetch_optional!(tx, sql!("SELECT * FROM operations WHERE id = $1", id).within_application("organization_id", "application_id", viewer))
 }
 
 pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[OperationId]) -> Result<HashMap<OperationId, Operation>, StoreError> {
-    let sql = sql!("SELECT * FROM operations WHERE 1 = 1").any("id", ids.iter().copied()).within("organization_id", viewer);
+    let sql = sql!("SELECT * FROM operations WHERE 1 = 1").any("id", ids.iter().copied()).within_application(
+        "organization_id",
+        "application_id",
+        viewer,
+    );
     let rows: Vec<Operation> = fetch_all!(tx, sql)?;
     Ok(rows.into_iter().map(|operation| (operation.id, operation)).collect())
 }
@@ -64,19 +68,32 @@ pub async fn of_each_application(
 ) -> Result<HashMap<ApplicationId, Slice<Operation>>, StoreError> {
     let parents: Vec<Option<ApplicationId>> = applications.iter().copied().map(Some).collect();
     let list = |application| sql!("SELECT * FROM operations WHERE application_id = $1", application);
-    let slices = tx.fetch_slices(viewer, &parents, list, |row: &Operation| row.application_id, page, Order::NewestFirst).await?;
+    let slices = tx
+        .fetch_slices(
+            &parents,
+            list,
+            |sql| sql.within_application("organization_id", "application_id", viewer),
+            |row: &Operation| row.application_id,
+            page,
+            Order::NewestFirst,
+        )
+        .await?;
     Ok(slices.into_iter().filter_map(|(application, slice)| Some((application?, slice))).collect())
 }
 
 /// Newest first.
 pub async fn of_application(tx: &mut Tx, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Operation>, StoreError> {
-    let sql = sql!("SELECT * FROM operations WHERE application_id = $1", application).within("organization_id", viewer);
+    let sql = sql!("SELECT * FROM operations WHERE application_id = $1", application).within_application(
+        "organization_id",
+        "application_id",
+        viewer,
+    );
     tx.fetch_slice(sql, page, Order::NewestFirst).await
 }
 
 /// Newest first, of every organization that the viewer sees.
 pub async fn list(tx: &mut Tx, viewer: &Viewer, statuses: Option<&[OperationStatus]>, page: &Page) -> Result<Slice<Operation>, StoreError> {
-    let mut sql = sql!("SELECT * FROM operations WHERE 1 = 1").within("organization_id", viewer);
+    let mut sql = sql!("SELECT * FROM operations WHERE 1 = 1").within_application("organization_id", "application_id", viewer);
     if let Some(statuses) = statuses {
         sql = sql.any("status", statuses.iter().copied());
     }
@@ -84,7 +101,11 @@ pub async fn list(tx: &mut Tx, viewer: &Viewer, statuses: Option<&[OperationStat
 }
 
 pub async fn of_deployment(tx: &mut Tx, viewer: &Viewer, deployment: DeploymentId) -> Result<Option<Operation>, StoreError> {
-    let sql = sql!("SELECT * FROM operations WHERE deployment_id = $1", deployment).within("organization_id", viewer);
+    let sql = sql!("SELECT * FROM operations WHERE deployment_id = $1", deployment).within_application(
+        "organization_id",
+        "application_id",
+        viewer,
+    );
     fetch_optional!(tx, sql.push(" ORDER BY created_at DESC, id DESC LIMIT 1"))
 }
 

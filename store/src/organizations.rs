@@ -35,32 +35,52 @@ pub async fn insert(tx: &mut Tx, organization: &Organization) -> Result<(), Stor
 }
 
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: OrganizationId) -> Result<Option<Organization>, StoreError> {
-    fetch_optional!(tx, sql!("SELECT * FROM organizations WHERE id = $1", id).within("id", viewer))
+    fetch_optional!(tx, sql!("SELECT * FROM organizations WHERE id = $1 AND deleted_at IS NULL", id).within_organization("id", viewer))
 }
 
 /// Finds it and keeps others from doing so until the transaction ends: for what is counted and then changed.
 pub async fn lock(tx: &mut Tx, viewer: &Viewer, id: OrganizationId) -> Result<Option<Organization>, StoreError> {
     let lock = tx.row_lock();
-    fetch_optional!(tx, sql!("SELECT * FROM organizations WHERE id = $1", id).within("id", viewer).push(lock))
+    let sql = sql!("SELECT * FROM organizations WHERE id = $1 AND deleted_at IS NULL", id);
+    fetch_optional!(tx, sql.within_organization("id", viewer).push(lock))
 }
 
+/// Deleted ones too, for what refers to them.
 pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[OrganizationId]) -> Result<HashMap<OrganizationId, Organization>, StoreError> {
-    let sql = sql!("SELECT * FROM organizations WHERE 1 = 1").any("id", ids.iter().copied()).within("id", viewer);
+    let sql = sql!("SELECT * FROM organizations WHERE 1 = 1").any("id", ids.iter().copied()).within_organization("id", viewer);
     let rows: Vec<Organization> = fetch_all!(tx, sql)?;
     Ok(rows.into_iter().map(|organization| (organization.id, organization)).collect())
 }
 
 pub async fn by_slug(tx: &mut Tx, viewer: &Viewer, slug: &Slug) -> Result<Option<Organization>, StoreError> {
-    fetch_optional!(tx, sql!("SELECT * FROM organizations WHERE slug = $1", slug).within("id", viewer))
+    fetch_optional!(tx, sql!("SELECT * FROM organizations WHERE slug = $1 AND deleted_at IS NULL", slug).within_organization("id", viewer))
 }
 
 /// Newest first.
 pub async fn list(tx: &mut Tx, viewer: &Viewer, page: &Page) -> Result<Slice<Organization>, StoreError> {
-    tx.fetch_slice(sql!("SELECT * FROM organizations WHERE 1 = 1").within("id", viewer), page, Order::NewestFirst).await
+    tx.fetch_slice(sql!("SELECT * FROM organizations WHERE deleted_at IS NULL").within_organization("id", viewer), page, Order::NewestFirst)
+        .await
 }
 
-/// Its slug and name. `false`: there is none that the viewer may see.
+/// Its slug and name. `false`: there is none that the viewer may see. [`StoreError::Conflict`] when the slug is taken.
 pub async fn update(tx: &mut Tx, viewer: &Viewer, organization: &Organization) -> Result<bool, StoreError> {
-    let sql = sql!("UPDATE organizations SET slug = $2, name = $3 WHERE id = $1", organization.id, &organization.slug, &organization.name);
+    let sql = sql!(
+        "UPDATE organizations SET slug = $2, name = $3 WHERE id = $1 AND deleted_at IS NULL",
+        organization.id,
+        &organization.slug,
+        &organization.name
+    );
     execute!(tx, sql.within("id", viewer)).map(|rows| rows == 1)
+}
+
+/// Deletes it with its memberships and invitations. Its row stays, for what was used and paid, and its slug is free again: the row
+/// keeps `resting` instead, which nobody would choose. `false`: there is none that the viewer may see.
+pub async fn delete(tx: &mut Tx, viewer: &Viewer, id: OrganizationId, resting: &Slug, now: Timestamp) -> Result<bool, StoreError> {
+    let sql = sql!("UPDATE organizations SET slug = $2, deleted_at = $3 WHERE id = $1 AND deleted_at IS NULL", id, resting, now);
+    let deleted = execute!(tx, sql.within("id", viewer))? == 1;
+    if deleted {
+        execute!(tx, "DELETE FROM memberships WHERE organization_id = $1", id)?;
+        execute!(tx, "DELETE FROM invitations WHERE organization_id = $1", id)?;
+    }
+    Ok(deleted)
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, hash::Hash};
 
 use data_encoding::BASE64URL_NOPAD;
-use slipway_model::{Timestamp, Viewer};
+use slipway_model::Timestamp;
 use uuid::Uuid;
 
 use crate::{FromRow, Sql, StoreError, Tx};
@@ -136,15 +136,15 @@ impl Tx {
     }
 
     /// The wanted part of the list of each parent, in one statement for up to [`PARENTS`] of them. `list` is the list of one, as
-    /// for [`Tx::fetch_slice`], and `parent` tells whose a row is. Rows of other organizations than the viewer's are left out.
+    /// for [`Tx::fetch_slice`], `within` leaves the rows that the viewer may see, and `parent` tells whose a row is.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn fetch_slices<K: Copy + Eq + Hash, T: FromRow + Listed>(
         &mut self,
-        viewer: &Viewer,
         parents: &[K],
         list: impl Fn(K) -> Sql,
+        within: impl Fn(Sql) -> Sql,
         parent: impl Fn(&T) -> K,
         page: &Page,
         order: Order,
@@ -152,7 +152,7 @@ impl Tx {
         let mut rows: HashMap<K, Vec<T>> = parents.iter().map(|parent| (*parent, Vec::new())).collect();
         for parents in parents.chunks(PARENTS) {
             let lists = parents.iter().map(|parent| page.narrow(list(*parent), order));
-            for row in self.fetch_all::<T>(Sql::each(lists).within("organization_id", viewer)).await? {
+            for row in self.fetch_all::<T>(within(Sql::each(lists))).await? {
                 rows.entry(parent(&row)).or_default().push(row);
             }
         }

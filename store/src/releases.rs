@@ -31,11 +31,15 @@ row! {
 }
 
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: ReleaseId) -> Result<Option<Release>, StoreError> {
-    fetch_optional!(tx, sql!("SELECT * FROM releases WHERE id = $1", id).within("organization_id", viewer))
+    fetch_optional!(tx, sql!("SELECT * FROM releases WHERE id = $1", id).within_application("organization_id", "application_id", viewer))
 }
 
 pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[ReleaseId]) -> Result<HashMap<ReleaseId, Release>, StoreError> {
-    let sql = sql!("SELECT * FROM releases WHERE 1 = 1").any("id", ids.iter().copied()).within("organization_id", viewer);
+    let sql = sql!("SELECT * FROM releases WHERE 1 = 1").any("id", ids.iter().copied()).within_application(
+        "organization_id",
+        "application_id",
+        viewer,
+    );
     let rows: Vec<Release> = fetch_all!(tx, sql)?;
     Ok(rows.into_iter().map(|release| (release.id, release)).collect())
 }

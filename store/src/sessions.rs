@@ -1,5 +1,7 @@
 //! Sign-ins. Of a session's token only the digest is kept.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use slipway_model::{SessionId, Sha256Digest, Timestamp, UserId};
 
@@ -57,6 +59,17 @@ pub async fn of_user(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Se
         user,
         now
     )
+}
+
+/// Of each person, those that hold, newest first.
+pub async fn of_users(tx: &mut Tx, users: &[UserId], now: Timestamp) -> Result<HashMap<UserId, Vec<Session>>, StoreError> {
+    let sql = sql!("SELECT * FROM sessions WHERE revoked_at IS NULL AND expires_at > $1", now).any("user_id", users.iter().copied());
+    let rows: Vec<Session> = fetch_all!(tx, sql.push(" ORDER BY created_at DESC, id DESC"))?;
+    let mut of_each: HashMap<UserId, Vec<Session>> = HashMap::new();
+    for row in rows {
+        of_each.entry(row.user_id).or_default().push(row);
+    }
+    Ok(of_each)
 }
 
 pub async fn seen(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! A statement and its values, the same for both engines.
 
-use slipway_model::{Timestamp, Viewer};
+use slipway_model::{OrganizationId, Timestamp, Viewer};
 use uuid::Uuid;
 
 use crate::Bind;
@@ -116,9 +116,29 @@ impl Sql {
         self
     }
 
-    /// Leaves only rows of organizations that the viewer may see: what is not there and what is not theirs look the same.
+    /// Leaves only rows of organizations that the viewer may see: what is not there and what is not theirs look the same. Whoever came
+    /// with the token of one application sees none: rows of an application are for [`Sql::within_application`].
     #[must_use]
     pub fn within(self, column: &'static str, viewer: &Viewer) -> Self {
+        match viewer.application() {
+            Some(_) => self.any::<OrganizationId>(column, []),
+            None => self.within_organization(column, viewer),
+        }
+    }
+
+    /// As [`Sql::within`], for rows of one application: the token of another one does not open them.
+    #[must_use]
+    pub fn within_application(self, column: &'static str, application: &'static str, viewer: &Viewer) -> Self {
+        let sql = self.within_organization(column, viewer);
+        match viewer.application() {
+            None => sql,
+            Some(only) => sql.any(application, [only]),
+        }
+    }
+
+    /// As [`Sql::within`], for what the token of one application may see of its organization: that there is one.
+    #[must_use]
+    pub fn within_organization(self, column: &'static str, viewer: &Viewer) -> Self {
         match viewer.organizations() {
             None => self,
             Some(organizations) => self.any(column, organizations),
@@ -216,6 +236,20 @@ mod tests {
     fn a_viewer_of_no_organization_sees_nothing() {
         let (text, ..) = Sql::new("SELECT 1 WHERE TRUE").within("organization_id", &member_of(&[])).finish().unwrap();
         assert_eq!(text, "SELECT 1 WHERE TRUE AND 1 = 0");
+    }
+
+    #[test]
+    fn the_token_of_one_application_sees_that_one_alone() {
+        let clock = slipway_model::ManualClock::at(Timestamp::UNIX_EPOCH);
+        let mut viewer = member_of(&[Uuid::from_u128(1)]);
+        let Viewer::User { token, .. } = &mut viewer else { unreachable!() };
+        let everything = slipway_model::Grant::everything(slipway_model::ApiTokenId::new(&clock));
+        *token = Some(slipway_model::Grant { application: Some(slipway_model::ApplicationId::new(&clock)), ..everything });
+        let text = |sql: Sql| sql.finish().unwrap().0;
+        let base = || Sql::new("SELECT 1 WHERE TRUE");
+        assert_eq!(text(base().within("o", &viewer)), "SELECT 1 WHERE TRUE AND 1 = 0");
+        assert_eq!(text(base().within_application("o", "a", &viewer)), "SELECT 1 WHERE TRUE AND o IN ($1) AND a IN ($2)");
+        assert_eq!(text(base().within_organization("o", &viewer)), "SELECT 1 WHERE TRUE AND o IN ($1)");
     }
 
     #[test]

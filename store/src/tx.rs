@@ -7,7 +7,7 @@ use std::sync::{
 
 use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction, pool::PoolConnection};
 
-use crate::{Engine, FromRow, RowRef, Sql, StoreError, Value};
+use crate::{Engine, FromRow, RowRef, Sql, StoreError, Value, audit};
 
 /// Rolled back when it is dropped without [`Tx::commit`].
 #[derive(Debug)]
@@ -15,8 +15,16 @@ pub struct Tx {
     inner: Inner,
     /// An earlier statement failed: see [`StoreError::Aborted`].
     aborted: bool,
+    access: Access,
     /// Of the whole process.
     statements: Arc<AtomicU64>,
+}
+
+/// What a transaction may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
 }
 
 #[derive(Debug)]
@@ -108,20 +116,20 @@ impl OwnedRow {
 }
 
 impl Tx {
-    pub(crate) const fn sqlite(tx: Transaction<'static, Sqlite>, statements: Arc<AtomicU64>) -> Self {
-        Self { inner: Inner::Sqlite(tx), aborted: false, statements }
+    pub(crate) const fn sqlite(tx: Transaction<'static, Sqlite>, access: Access, statements: Arc<AtomicU64>) -> Self {
+        Self { inner: Inner::Sqlite(tx), aborted: false, access, statements }
     }
 
-    pub(crate) const fn postgres(tx: Transaction<'static, Postgres>, statements: Arc<AtomicU64>) -> Self {
-        Self { inner: Inner::Postgres(tx), aborted: false, statements }
+    pub(crate) const fn postgres(tx: Transaction<'static, Postgres>, access: Access, statements: Arc<AtomicU64>) -> Self {
+        Self { inner: Inner::Postgres(tx), aborted: false, access, statements }
     }
 
     pub(crate) const fn sqlite_alone(connection: PoolConnection<Sqlite>, statements: Arc<AtomicU64>) -> Self {
-        Self { inner: Inner::SqliteAlone(connection), aborted: false, statements }
+        Self { inner: Inner::SqliteAlone(connection), aborted: false, access: Access::Read, statements }
     }
 
     pub(crate) const fn postgres_alone(connection: PoolConnection<Postgres>, statements: Arc<AtomicU64>) -> Self {
-        Self { inner: Inner::PostgresAlone(connection), aborted: false, statements }
+        Self { inner: Inner::PostgresAlone(connection), aborted: false, access: Access::Read, statements }
     }
 
     /// For the few statements that cannot be the same on both, such as `FOR UPDATE SKIP LOCKED`.
@@ -143,16 +151,25 @@ impl Tx {
         }
     }
 
+    /// The first one of a piece of work that is being [recorded](audit::record) takes the audit event with it.
+    ///
     /// # Errors
     /// Those of the database. Nothing was written, save when [`StoreError::Busy`] hides that the answer was lost.
-    pub async fn commit(self) -> Result<(), StoreError> {
+    pub async fn commit(mut self) -> Result<(), StoreError> {
         if self.aborted {
             return Err(StoreError::Aborted);
+        }
+        let event = if self.access == Access::Write { audit::pending() } else { None };
+        if let Some(event) = &event {
+            audit::append(&mut self, event).await?;
         }
         match self.inner {
             Inner::Sqlite(tx) => tx.commit().await?,
             Inner::Postgres(tx) => tx.commit().await?,
             Inner::SqliteAlone(_) | Inner::PostgresAlone(_) => {}
+        }
+        if let Some(event) = event {
+            audit::written(event.outcome);
         }
         Ok(())
     }

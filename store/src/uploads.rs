@@ -21,7 +21,7 @@ row! {
 
 /// `ticket` is the digest of what the archive may be sent with.
 pub async fn insert(tx: &mut Tx, viewer: &Viewer, upload: &Upload, ticket: Sha256Digest) -> Result<(), StoreError> {
-    scope::check(viewer, upload.organization_id)?;
+    scope::check_application(viewer, upload.organization_id, upload.application_id)?;
     let rows = execute!(
         tx,
         "INSERT INTO uploads (id, organization_id, application_id, ticket_digest, sha256, size_bytes, received_at, consumed_at,
@@ -43,7 +43,7 @@ pub async fn insert(tx: &mut Tx, viewer: &Viewer, upload: &Upload, ticket: Sha25
 }
 
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: UploadId) -> Result<Option<Upload>, StoreError> {
-    fetch_optional!(tx, sql!("SELECT * FROM uploads WHERE id = $1", id).within("organization_id", viewer))
+    fetch_optional!(tx, sql!("SELECT * FROM uploads WHERE id = $1", id).within_application("organization_id", "application_id", viewer))
 }
 
 /// Takes no viewer: who has the ticket may send the archive. Gives it while it waits for one.
@@ -82,7 +82,7 @@ pub async fn consume(tx: &mut Tx, viewer: &Viewer, id: UploadId, now: Timestamp)
         id,
         now
     );
-    fetch_optional!(tx, sql.within("organization_id", viewer).push(" RETURNING *"))
+    fetch_optional!(tx, sql.within_application("organization_id", "application_id", viewer).push(" RETURNING *"))
 }
 
 /// Those that ran out without being taken, oldest first.

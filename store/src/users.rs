@@ -55,6 +55,8 @@ row! {
         /// `None`: no password opens this account.
         pub password_hash: Option<PasswordHash>,
         pub platform_admin: bool,
+        /// Since when they are let in no longer.
+        pub disabled_at: Option<Timestamp>,
         pub created_at: Timestamp,
         pub updated_at: Timestamp,
     }
@@ -70,15 +72,16 @@ impl Listed for User {
 pub async fn insert(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
     execute!(
         tx,
-        "INSERT INTO users (id, email, name, password_hash, platform_admin, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO users (id, email, name, password_hash, platform_admin, created_at, updated_at, disabled_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         user.id,
         &user.email,
         user.name.as_ref(),
         user.password_hash.as_ref(),
         user.platform_admin,
         user.created_at,
-        user.updated_at
+        user.updated_at,
+        user.disabled_at
     )
     .map(drop)
 }
@@ -97,9 +100,28 @@ pub async fn by_email(tx: &mut Tx, email: &str) -> Result<Option<User>, StoreErr
     fetch_optional!(tx, "SELECT * FROM users WHERE email = $1", email)
 }
 
-/// Newest first.
-pub async fn list(tx: &mut Tx, page: &Page) -> Result<Slice<User>, StoreError> {
-    tx.fetch_slice(sql!("SELECT * FROM users WHERE 1 = 1"), page, Order::NewestFirst).await
+/// Newest first. `search` is part of the address or name, in either case.
+pub async fn list(tx: &mut Tx, search: Option<&str>, page: &Page) -> Result<Slice<User>, StoreError> {
+    let mut sql = sql!("SELECT * FROM users WHERE 1 = 1");
+    if let Some(search) = search {
+        let pattern = format!("%{}%", search.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+        sql = sql.and("(email LIKE ? ESCAPE '\\' OR lower(name) LIKE ? ESCAPE '\\')", [&pattern, &pattern]);
+    }
+    tx.fetch_slice(sql, page, Order::NewestFirst).await
+}
+
+/// Who runs the platform and is let in. Nobody else changes that until the transaction ends.
+pub async fn lock_administrators(tx: &mut Tx) -> Result<Vec<UserId>, StoreError> {
+    let lock = tx.row_lock();
+    let sql = sql!("SELECT id FROM users WHERE platform_admin = $1 AND disabled_at IS NULL ORDER BY id", true);
+    let rows: Vec<(UserId,)> = fetch_all!(tx, sql.push(lock))?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Finds somebody and keeps others from doing so until the transaction ends.
+pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<User>, StoreError> {
+    let lock = tx.row_lock();
+    fetch_optional!(tx, sql!("SELECT * FROM users WHERE id = $1", id).push(lock))
 }
 
 pub async fn count(tx: &mut Tx) -> Result<i64, StoreError> {
@@ -110,13 +132,14 @@ pub async fn count(tx: &mut Tx) -> Result<i64, StoreError> {
 pub async fn update(tx: &mut Tx, user: &User) -> Result<bool, StoreError> {
     execute!(
         tx,
-        "UPDATE users SET email = $2, name = $3, password_hash = $4, platform_admin = $5, updated_at = $6 WHERE id = $1",
+        "UPDATE users SET email = $2, name = $3, password_hash = $4, platform_admin = $5, updated_at = $6, disabled_at = $7 WHERE id = $1",
         user.id,
         &user.email,
         user.name.as_ref(),
         user.password_hash.as_ref(),
         user.platform_admin,
-        user.updated_at
+        user.updated_at,
+        user.disabled_at
     )
     .map(|rows| rows == 1)
 }

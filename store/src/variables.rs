@@ -45,7 +45,7 @@ pub async fn of_each_application(
     applications: &[ApplicationId],
 ) -> Result<HashMap<ApplicationId, Vec<Variable>>, StoreError> {
     let sql = sql!("SELECT * FROM variables WHERE 1 = 1").any("application_id", applications.iter().copied());
-    let mut rows: Vec<Variable> = fetch_all!(tx, sql.within("organization_id", viewer))?;
+    let mut rows: Vec<Variable> = fetch_all!(tx, sql.within_application("organization_id", "application_id", viewer))?;
     // The collation of keys is the database's; theirs is ours.
     rows.sort_by(|a, b| a.key.cmp(&b.key));
     let mut of_each: HashMap<ApplicationId, Vec<Variable>> = HashMap::new();
@@ -56,13 +56,13 @@ pub async fn of_each_application(
 }
 
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: VariableId) -> Result<Option<Variable>, StoreError> {
-    fetch_optional!(tx, sql!("SELECT * FROM variables WHERE id = $1", id).within("organization_id", viewer))
+    fetch_optional!(tx, sql!("SELECT * FROM variables WHERE id = $1", id).within_application("organization_id", "application_id", viewer))
 }
 
 /// Sets a variable. A new value of a key that is set has the id of the old one, because it is sealed for that row:
 /// [`StoreError::Stale`] when somebody else set the key meanwhile.
 pub async fn upsert(tx: &mut Tx, viewer: &Viewer, variable: &Variable) -> Result<(), StoreError> {
-    scope::check(viewer, variable.organization_id)?;
+    scope::check_application(viewer, variable.organization_id, variable.application_id)?;
     let rows = execute!(
         tx,
         "INSERT INTO variables (id, organization_id, application_id, key, value_ciphertext, fingerprint, scope, origin, sensitive,
@@ -92,5 +92,5 @@ pub async fn upsert(tx: &mut Tx, viewer: &Viewer, variable: &Variable) -> Result
 /// `false`: it was not set, as far as the viewer may see.
 pub async fn delete(tx: &mut Tx, viewer: &Viewer, application: ApplicationId, key: &EnvKey) -> Result<bool, StoreError> {
     let sql = sql!("DELETE FROM variables WHERE application_id = $1 AND key = $2", application, key);
-    execute!(tx, sql.within("organization_id", viewer)).map(|rows| rows == 1)
+    execute!(tx, sql.within_application("organization_id", "application_id", viewer)).map(|rows| rows == 1)
 }

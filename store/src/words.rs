@@ -1,13 +1,13 @@
 //! The words of the model as columns: ids as UUIDs, names and states as text, settings as JSON.
 
 use slipway_model::{
-    ApiTokenId, ApplicationId, BuildConfig, BuildId, Currency, DeploymentId, DisplayName, DomainId, Email, EnrollmentTokenId, EnvKey,
-    EventId, GitRef, GitUrl, HealthCheck, Hostname, ImageRef, InstanceId, LedgerEntryId, MembershipId, NodeId, OperationId, OrganizationId,
-    PlanId, PluginRowId, RegionId, ReleaseId, Role, RuntimeId, SessionId, Sha256Digest, Slug, Source, SourcePath, TaskId, UploadId,
-    UsageId, UserId, VariableId,
+    ApiTokenId, ApplicationId, AuditEventId, BuildConfig, BuildId, Currency, DeploymentId, DisplayName, DomainId, Email, EnrollmentTokenId,
+    EnvKey, EventId, GitRef, GitUrl, HealthCheck, Hostname, ImageRef, InstanceId, InvitationId, LedgerEntryId, MembershipId, NodeId,
+    OperationId, OrganizationId, Permission, PlanId, PluginRowId, RegionId, ReleaseId, Role, RuntimeId, SessionId, Sha256Digest, Slug,
+    Source, SourcePath, TaskId, UploadId, UsageId, UserId, VariableId,
     state::{
-        ApplicationStatus, DeploymentStatus, DeploymentTrigger, InstanceStatus, LedgerEntryKind, LogStream, NodeStatus, OperationKind,
-        OperationStatus, PluginKind, PluginStatus, ProcessKind, StepKind, StepStatus, TaskKind, TaskStatus, VariableScope,
+        ApplicationStatus, AuditOutcome, DeploymentStatus, DeploymentTrigger, InstanceStatus, LedgerEntryKind, LogStream, NodeStatus,
+        OperationKind, OperationStatus, PluginKind, PluginStatus, ProcessKind, StepKind, StepStatus, TaskKind, TaskStatus, VariableScope,
     },
 };
 use sqlx::types::Json;
@@ -40,12 +40,14 @@ macro_rules! ids {
 ids!(
     ApiTokenId,
     ApplicationId,
+    AuditEventId,
     BuildId,
     DeploymentId,
     DomainId,
     EnrollmentTokenId,
     EventId,
     InstanceId,
+    InvitationId,
     LedgerEntryId,
     MembershipId,
     NodeId,
@@ -98,6 +100,7 @@ texts!(Slug, Hostname, EnvKey, ImageRef, GitRef, GitUrl, DisplayName, Email, Sou
 texts!(
     Role,
     ApplicationStatus,
+    AuditOutcome,
     DeploymentStatus,
     DeploymentTrigger,
     InstanceStatus,
@@ -138,4 +141,4 @@ macro_rules! documents {
     };
 }
 
-documents!(Source, BuildConfig, HealthCheck, serde_json::Value, Vec<String>);
+documents!(Source, BuildConfig, HealthCheck, serde_json::Value, Vec<String>, Vec<Permission>);

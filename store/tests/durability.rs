@@ -42,6 +42,7 @@ async fn write_forever(url: &str) {
             name: Some("x".repeat(500)),
             password_hash: None,
             platform_admin: false,
+            disabled_at: None,
             created_at: now,
             updated_at: now,
         };

@@ -29,14 +29,14 @@ pub struct LoginAttempts(Arc<Mutex<Failures>>);
 
 /// One attempt: counted as a failure unless it is said to have succeeded.
 #[derive(Debug)]
-pub(super) struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     attempts: &'a LoginAttempts,
     key: Key,
 }
 
 impl LoginAttempts {
     /// Counted before the password is looked at, so that many at once are not each the first.
-    pub(super) fn begin(&self, email: &str, address: Option<IpAddr>, now: Timestamp) -> Result<Attempt<'_>, Error> {
+    pub(crate) fn begin(&self, email: &str, address: Option<IpAddr>, now: Timestamp) -> Result<Attempt<'_>, Error> {
         let key = (Some(email.to_owned()), address);
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, most) in [(&key, MAX_FAILURES), (&(None, address), MAX_FAILURES_PER_ADDRESS)] {
@@ -61,7 +61,7 @@ impl LoginAttempts {
 }
 
 impl Attempt<'_> {
-    pub(super) fn succeeded(self) {
+    pub(crate) fn succeeded(self) {
         let mut failures = self.attempts.0.lock().unwrap_or_else(PoisonError::into_inner);
         failures.remove(&self.key);
         if let Some(recent) = failures.get_mut(&(None, self.key.1)) {

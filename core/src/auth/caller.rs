@@ -47,6 +47,24 @@ impl Caller {
         self.credential == Some(Credential::Session(id))
     }
 
+    /// The id of what it was let in with.
+    #[must_use]
+    pub fn credential_id(&self) -> Option<String> {
+        self.credential.map(|credential| match credential {
+            Credential::Session(id) => id.to_string(),
+            Credential::ApiToken(id) => id.to_string(),
+        })
+    }
+
+    /// The session that it came with, if it did.
+    #[must_use]
+    pub fn session_id(&self) -> Option<SessionId> {
+        match self.credential {
+            Some(Credential::Session(id)) => Some(id),
+            Some(Credential::ApiToken(_)) | None => None,
+        }
+    }
+
     /// Whether it came with an API token.
     #[must_use]
     pub fn is_program(&self) -> bool {
@@ -114,12 +132,13 @@ async fn load(tx: &mut Tx, credential: Credential, platform: &Platform) -> Resul
         },
         Credential::ApiToken(id) => match api_tokens::find(tx, id).await? {
             Some(token) if token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now) => {
-                (token.user_id, token.organization_id, Some(token.id), token.last_used_at)
+                (token.user_id, token.organization_id, Some(token.grant()), token.last_used_at)
             }
             _ => return Ok(None),
         },
     };
-    let Some(user) = users::find(tx, user_id).await? else { return Ok(None) };
+    let found = users::find(tx, user_id).await?;
+    let Some(user) = found.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
     let memberships = memberships::of_user(tx, user_id).await?;
     let memberships = memberships
         .into_iter()

@@ -6,7 +6,11 @@ use argon2::{
 };
 use slipway_model::{Clock, Secret};
 
-use crate::error::{Error, Result};
+use super::MAX_PASSWORD_BYTES;
+use crate::error::{Error, Refusals, Result, UserError};
+
+/// Length is what makes a password hard to guess (NIST SP 800-63B §3.1.1.2).
+const MIN_PASSWORD_CHARACTERS: usize = 10;
 
 /// Passwords hashed at once: each takes 19 MiB and a core.
 static HASHING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(4);
@@ -14,6 +18,17 @@ static HASHING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(4);
 fn argon2() -> Result<Argon2<'static>> {
     let params = Params::new(19 * 1024, 2, 1, None).map_err(|error| Error::internal(anyhow::anyhow!("argon2: {error}")))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// Refuses a new password that is too short or too long to be kept.
+pub(crate) fn check_new(refusals: &mut Refusals, path: &str, password: &Secret) {
+    let length = password.expose().chars().count();
+    refusals.check(length >= MIN_PASSWORD_CHARACTERS, || {
+        UserError::invalid(path, format!("Use {MIN_PASSWORD_CHARACTERS} characters or more."))
+    });
+    refusals.check(password.expose().len() <= MAX_PASSWORD_BYTES, || {
+        UserError::too_long(path, format!("Use at most {MAX_PASSWORD_BYTES} bytes."))
+    });
 }
 
 /// The hash of a new password, in PHC form.
@@ -29,7 +44,7 @@ pub(crate) async fn hash(clock: &dyn Clock, password: Secret) -> Result<slipway_
 }
 
 /// Whether it is the password of this hash. `None` takes as long and is never.
-pub(super) async fn matches(password: Secret, hash: Option<slipway_store::users::PasswordHash>) -> Result<bool> {
+pub(crate) async fn matches(password: Secret, hash: Option<slipway_store::users::PasswordHash>) -> Result<bool> {
     off_thread(move || {
         let Some(hash) = hash else {
             let salt = SaltString::encode_b64(&[0; 16]).map_err(|error| Error::internal(anyhow::anyhow!("salt: {error}")))?;

@@ -5,6 +5,8 @@ use slipway_model::{Clock, Secret, Sha256Digest};
 
 /// Of API tokens, for programs.
 pub(super) const API_TOKEN_PREFIX: &str = "slip_";
+/// Of invitations, for whoever is invited.
+const INVITATION_PREFIX: &str = "slipi_";
 /// Of sessions, for people.
 pub(super) const SESSION_PREFIX: &str = "slips_";
 
@@ -24,6 +26,10 @@ impl NewToken {
 
     pub(crate) fn api(clock: &dyn Clock) -> Self {
         Self::new(clock, API_TOKEN_PREFIX)
+    }
+
+    pub(crate) fn invitation(clock: &dyn Clock) -> Self {
+        Self::new(clock, INVITATION_PREFIX)
     }
 
     fn new(clock: &dyn Clock, prefix: &str) -> Self {

@@ -178,6 +178,9 @@ pub(super) trait Payload: Sized {
 
 /// The last of a mutation's three steps: encodes what its rule answered.
 pub(super) fn answer<T, P: Payload>(outcome: crate::error::Result<T>, done: impl FnOnce(T) -> P) -> Result<P> {
+    if let Err(error) = &outcome {
+        super::audit::note(error);
+    }
     match outcome {
         Ok(value) => Ok(done(value)),
         Err(Error::User(errors)) => Ok(P::refused(errors.into_iter().map(Into::into).collect())),

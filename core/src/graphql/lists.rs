@@ -4,7 +4,7 @@ use std::{collections::HashMap, hash::Hash};
 
 use async_graphql::dataloader::Loader;
 use slipway_model::{
-    ApplicationId, DeploymentId, NodeId, OrganizationId, Viewer,
+    ApplicationId, DeploymentId, NodeId, OrganizationId, Timestamp, Viewer,
     state::{ApplicationStatus, DeploymentStatus},
 };
 use slipway_store as store;
@@ -84,6 +84,15 @@ lists! {
     /// Newest first.
     Applications { status: Option<Vec<ApplicationStatus>>, search: Option<String> } OrganizationId => store::applications::Application,
         |tx, viewer, parents, page| store::applications::of_each_organization(tx, viewer, parents, status.as_deref(), search.as_deref(), page);
+    /// Those who have been there longest first.
+    Memberships {} OrganizationId => store::memberships::Membership,
+        |tx, viewer, parents, page| store::memberships::of_each_organization(tx, viewer, parents, page);
+    /// Those that can still be accepted then, newest first.
+    Invitations { now: Timestamp } OrganizationId => store::invitations::Invitation,
+        |tx, viewer, parents, page| store::invitations::of_each_organization(tx, viewer, parents, *now, page);
+    /// Newest first.
+    AuditEvents {} OrganizationId => store::audit::AuditEvent,
+        |tx, viewer, parents, page| store::audit::of_each_organization(tx, viewer, parents, page);
     /// Newest first.
     Deployments { status: Option<Vec<DeploymentStatus>> } ApplicationId => store::deployments::Deployment,
         |tx, viewer, parents, page| store::deployments::of_each_application(tx, viewer, parents, status.as_deref(), page);

@@ -13,6 +13,7 @@ use crate::{
     auth::Caller,
     deployments::LAST_LINES,
     error::{Error, Result},
+    quotas::Standing,
 };
 
 /// Loads what this request's caller may see.
@@ -113,6 +114,9 @@ tables! {
     StepsOf => Vec<store::deployments::DeploymentStep>, |tx, viewer, ids| per(ids, StepsOf, async |ids| store::deployments::steps_of(tx, viewer, ids).await);
     VariablesOf => Vec<store::variables::Variable>, |tx, viewer, ids| per(ids, VariablesOf, async |ids| store::variables::of_each_application(tx, viewer, ids).await);
     EndOfBuildLog => Vec<store::build_logs::BuildLogLine>, |tx, viewer, ids| per(ids, EndOfBuildLog, async |ids| store::build_logs::ends_of(tx, viewer, ids, LAST_LINES as i64).await);
+    MembershipsOf => Vec<store::memberships::Membership>, |tx, _viewer, ids| per(ids, MembershipsOf, async |ids| store::memberships::of_users(tx, ids).await);
+    ApiTokensOf => Vec<store::api_tokens::ApiToken>, |tx, _viewer, ids| per(ids, ApiTokensOf, async |ids| store::api_tokens::of_users(tx, ids).await);
+    AskedForCodes => bool, |tx, _viewer, ids| per(ids, AskedForCodes, async |ids| store::two_factor::confirmed_of(tx, ids).await);
     PromisedOn => store::nodes::Allocated, |tx, _viewer, ids| per(ids, PromisedOn, async |ids| store::nodes::allocated(tx, ids).await);
     UsersOf => i64, |tx, _viewer, ids| per(ids, UsersOf, async |ids| store::plans::application_counts(tx, ids).await);
     RoomIn => bool, |tx, _viewer, ids| per(ids, RoomIn, async |ids| store::regions::have_capacity(tx, ids).await);
@@ -143,12 +147,46 @@ ids_of! {
     EndOfBuildLog(DeploymentId);
     /// An application's variables, by key.
     VariablesOf(ApplicationId);
+    /// Where a person belongs, in all organizations.
+    MembershipsOf(UserId);
+    /// Where a person is signed in, newest first.
+    SessionsOf(UserId);
+    /// A person's API tokens, newest first.
+    ApiTokensOf(UserId);
+    /// Whether a person is asked for a code when they sign in.
+    AskedForCodes(UserId);
+    /// What an organization may have, and has.
+    StandingOf(OrganizationId);
     /// What of a node is promised to instances.
     PromisedOn(NodeId);
     /// How many applications use a plan.
     UsersOf(PlanId);
     /// Whether a region has a node to place on.
     RoomIn(RegionId);
+}
+
+impl Loader<SessionsOf> for Tables {
+    type Value = Vec<store::sessions::Session>;
+    type Error = LoadError;
+
+    async fn load(&self, users: &[SessionsOf]) -> Result<HashMap<SessionsOf, Self::Value>, LoadError> {
+        let now = self.platform.now();
+        self.read(async |tx| per(users, SessionsOf, async |ids| store::sessions::of_users(tx, ids, now).await).await).await
+    }
+}
+
+impl Loader<StandingOf> for Tables {
+    type Value = Standing;
+    type Error = LoadError;
+
+    async fn load(&self, organizations: &[StandingOf]) -> Result<HashMap<StandingOf, Standing>, LoadError> {
+        let (viewer, ids) = (self.viewer(), organizations.iter().map(|of| of.0).collect::<Vec<_>>());
+        let (quotas, used) = self
+            .read(async |tx| Ok((store::quotas::of_each(tx, &viewer, &ids).await?, store::quotas::used_of_each(tx, &viewer, &ids).await?)))
+            .await?;
+        let standing = |id| Standing::of(quotas.get(id), used.get(id).copied().unwrap_or_default());
+        Ok(ids.iter().map(|id| (StandingOf(*id), standing(id))).collect())
+    }
 }
 
 /// The runtimes of a kind, oldest first.

@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod audit;
 mod connection;
 mod context;
 mod cost;
@@ -31,6 +32,8 @@ type SlipwaySchema = Schema<Query, Mutation, Subscription>;
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .register_output_type::<types::OrganizationOwned>()
+        // First, and so around the other: what is denied is written down too.
+        .extension(audit::AuditLog)
         .extension(access::Access)
         .extension(cost::Costs)
 }

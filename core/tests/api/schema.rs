@@ -37,7 +37,9 @@ fn anybody_may_use_only_what_is_meant_for_anybody() {
         "Query.region",
         "Query.regions",
         "Query.costEstimate",
+        "Mutation.invitationAccept",
         "Mutation.sessionCreate",
+        "Query.invitation",
     ];
     let sdl = sdl();
     let mut found = Vec::new();

@@ -87,6 +87,7 @@ impl World {
             name: Some(name.to_owned()),
             password_hash: None,
             platform_admin: false,
+            disabled_at: None,
             created_at: now,
             updated_at: now,
         };
@@ -107,6 +108,8 @@ impl World {
             id: ApiTokenId::new(&self.clock),
             user_id: user.id,
             organization_id: None,
+            application_id: None,
+            permissions: None,
             name: name.to_owned(),
             prefix: "slip_".to_owned(),
             expires_at: None,

@@ -1,20 +1,25 @@
 //! Every function of the store, on both engines: what holds on one holds on the other.
 
 mod applications;
+mod audit;
 mod coverage;
 mod deployments;
 mod events;
 mod fleet;
 mod idempotency;
+mod invitations;
 mod money;
 mod operations;
 mod organizations;
 mod paging;
 mod people;
 mod platform;
+mod quotas;
 mod schema;
 mod tenancy;
 mod transactions;
+mod transfers;
+mod two_factor;
 mod uploads;
 mod variables;
 mod world;

@@ -72,8 +72,11 @@ async fn members_come_change_and_go() {
         let row = Membership { id, organization_id: organization, user_id: bob.id, role: Role::Viewer, created_at: world.later(1) };
         memberships::insert(&mut tx, &row).await.unwrap();
         assert_eq!(memberships::of_user(&mut tx, bob.id).await.unwrap(), std::slice::from_ref(&row));
+        assert_eq!(memberships::of_users(&mut tx, &[bob.id]).await.unwrap()[&bob.id], std::slice::from_ref(&row));
         assert_eq!(memberships::find(&mut tx, &world.viewer, row.id).await.unwrap().as_ref(), Some(&row));
-        let members = memberships::of_organization(&mut tx, &world.viewer, organization).await.unwrap();
+        let members = memberships::of_organization(&mut tx, &world.viewer, organization, &Page::default()).await.unwrap().items;
+        assert!(memberships::has_email(&mut tx, &world.viewer, organization, "bob@example.org").await.unwrap());
+        assert!(!memberships::has_email(&mut tx, &world.viewer, organization, "eve@example.org").await.unwrap());
         assert_eq!(members.iter().map(|member| member.user_id).collect::<Vec<_>>(), [world.owner.id, bob.id]);
         assert_eq!(memberships::count(&mut tx, &world.viewer, organization, Role::Owner).await.unwrap(), 1);
         assert!(memberships::set_role(&mut tx, &world.viewer, row.id, Role::Owner).await.unwrap());
@@ -83,6 +86,27 @@ async fn members_come_change_and_go() {
         assert_eq!(memberships::of_user(&mut tx, bob.id).await.unwrap(), []);
         let twice = Membership { id: MembershipId::new(&world.clock), user_id: world.owner.id, ..row };
         assert!(matches!(memberships::insert(&mut tx, &twice).await, Err(StoreError::Conflict)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_deleted_organization_is_found_by_nobody_and_gives_its_slug_back() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let world = World::new(&mut tx, "acme").await;
+        let id = world.organization.id;
+        assert!(organizations::delete(&mut tx, &world.viewer, id, &"deleted-1".parse().unwrap(), world.later(1)).await.unwrap());
+        assert!(!organizations::delete(&mut tx, &world.viewer, id, &"deleted-2".parse().unwrap(), world.later(2)).await.unwrap());
+        for viewer in [&world.viewer, &Viewer::Platform] {
+            assert_eq!(organizations::find(&mut tx, viewer, id).await.unwrap(), None);
+            assert_eq!(organizations::lock(&mut tx, viewer, id).await.unwrap(), None);
+            assert_eq!(organizations::by_slug(&mut tx, viewer, &world.organization.slug).await.unwrap(), None);
+            assert_eq!(organizations::list(&mut tx, viewer, &Page::default()).await.unwrap().items, []);
+        }
+        assert!(memberships::of_user(&mut tx, world.owner.id).await.unwrap().is_empty());
+        assert_eq!(organizations::by_ids(&mut tx, &Viewer::Platform, &[id]).await.unwrap().len(), 1, "what refers to it still can");
+        organizations::insert(&mut tx, &organization(&world.clock, "acme")).await.unwrap();
     })
     .await;
 }

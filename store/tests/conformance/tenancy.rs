@@ -3,21 +3,23 @@
 use std::collections::HashMap;
 
 use slipway_model::{
-    ApplicationId, Currency, DeploymentId, EnvKey, EventId, InstanceId, LedgerEntryId, MembershipId, Money, NodeId, OperationId,
-    OrganizationId, ReleaseId, Role, Sha256Digest, Slug, UploadId, VariableId, Viewer,
+    ApplicationId, AuditEventId, Currency, DeploymentId, EnvKey, EventId, InstanceId, InvitationId, LedgerEntryId, MembershipId, Money,
+    NodeId, OperationId, OrganizationId, ReleaseId, Role, Sha256Digest, Slug, UploadId, VariableId, Viewer,
     state::{ApplicationStatus, LedgerEntryKind, VariableScope},
 };
 use slipway_store::{
     Page, StoreError, Tx,
     applications::{self, Application, Filter},
+    audit::{self, AuditFilter},
     build_logs, deployments,
     events::{self, NewEvent},
     idempotency::{self, Request},
     instances,
+    invitations::{self, Invitation},
     ledger::{self, LedgerEntry},
     memberships, operations,
     organizations::{self, Organization},
-    releases, uploads, usage,
+    quotas, releases, uploads, usage,
     variables::{self, Variable},
 };
 use slipway_store_testing::{TestDatabase, on_both};
@@ -28,6 +30,8 @@ use crate::world::{World, stranger};
 struct Owned {
     organization: Organization,
     membership: MembershipId,
+    invitation: Invitation,
+    audit_event: AuditEventId,
     application: Application,
     variable: Variable,
     upload: UploadId,
@@ -86,10 +90,15 @@ async fn owned(tx: &mut Tx, world: &World) -> Owned {
     };
     usage::begin(tx, &record).await.unwrap();
     ledger::insert(tx, &world.viewer, &entry(world)).await.unwrap();
+    let invitation = crate::invitations::invitation(world, "guest@example.org");
+    invitations::insert(tx, &world.viewer, &invitation, Sha256Digest::of(b"invitation")).await.unwrap();
+    let audit_event = audit::append(tx, &crate::audit::event(world, "x")).await.unwrap().id;
     let membership = memberships::of_user(tx, world.owner.id).await.unwrap()[0].id;
     Owned {
         organization: world.organization.clone(),
         membership,
+        invitation,
+        audit_event,
         application,
         variable,
         upload: upload.id,
@@ -136,9 +145,12 @@ impl Owned {
             ..self.variable.clone()
         };
         let clock = &world.clock;
+        let invitation = Invitation { id: InvitationId::new(clock), organization_id: organization.id, ..self.invitation.clone() };
         Self {
             organization,
             membership: MembershipId::new(clock),
+            invitation,
+            audit_event: AuditEventId::new(clock),
             application,
             variable,
             upload: UploadId::new(clock),
@@ -188,11 +200,25 @@ async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer,
         organizations::by_slug(tx, viewer, &of.organization.slug),
         organizations::list(tx, viewer, page),
         organizations::update(tx, viewer, &of.organization),
+        organizations::delete(tx, viewer, organization, &"resting".parse().unwrap(), now),
         memberships::find(tx, viewer, of.membership),
-        memberships::of_organization(tx, viewer, organization),
+        memberships::of_organization(tx, viewer, organization, page),
+        only(memberships::of_each_organization(tx, viewer, &[organization], page)),
+        only(quotas::used_of_each(tx, viewer, &[organization])),
+        memberships::has_email(tx, viewer, organization, &format!("{}@example.org", of.organization.slug)),
         memberships::set_role(tx, viewer, of.membership, Role::Viewer),
         memberships::delete(tx, viewer, of.membership),
         memberships::count(tx, viewer, organization, Role::Owner),
+        invitations::find(tx, viewer, of.invitation.id),
+        invitations::of_organization(tx, viewer, organization, now, page),
+        only(invitations::of_each_organization(tx, viewer, &[organization], now, page)),
+        invitations::count_open(tx, viewer, organization, now),
+        invitations::replace(tx, viewer, organization, &of.invitation.email, now),
+        invitations::revoke(tx, viewer, of.invitation.id, now),
+        audit::find(tx, viewer, of.audit_event),
+        audit::list(tx, viewer, &AuditFilter::default(), page),
+        only(audit::of_each_organization(tx, viewer, &[organization], page)),
+        audit::list(tx, viewer, &AuditFilter { organization: Some(organization), ..AuditFilter::default() }, page),
         applications::find(tx, viewer, application),
         applications::lock(tx, viewer, application),
         applications::by_ids(tx, viewer, &[application]),
@@ -301,6 +327,7 @@ async fn nothing_is_written_into_a_foreign_organization() {
             variables::upsert(&mut tx, viewer, &Variable { id: VariableId::new(&world.clock), ..theirs.variable.clone() }).await,
             uploads::insert(&mut tx, viewer, &crate::uploads::upload(&world, &theirs.application), ticket).await,
             ledger::insert(&mut tx, viewer, &entry(&world)).await.map(drop),
+            invitations::insert(&mut tx, viewer, &crate::invitations::invitation(&world, "x@example.org"), ticket).await,
             idempotency::remember(&mut tx, viewer, request, theirs.upload, world.now()).await.map(drop),
         ];
         for refusal in refusals {

@@ -43,7 +43,16 @@ pub fn clock() -> ManualClock {
 pub fn user(clock: &ManualClock, email: &str) -> User {
     let now = clock.now();
     let id = UserId::new(clock);
-    User { id, email: email.to_owned(), name: None, password_hash: None, platform_admin: false, created_at: now, updated_at: now }
+    User {
+        id,
+        email: email.to_owned(),
+        name: None,
+        password_hash: None,
+        platform_admin: false,
+        disabled_at: None,
+        created_at: now,
+        updated_at: now,
+    }
 }
 
 pub fn organization(clock: &ManualClock, slug: &str) -> Organization {

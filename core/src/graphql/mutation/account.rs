@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     auth::{self, NewApiToken, SignIn},
     graphql::{
-        access::{Role, auth as access},
+        access::{Permission, Role, auth as access},
         context::{Request, id, id_if},
         cost::cost,
         error::{Result, answer, payloads},
@@ -23,6 +23,8 @@ struct SessionCreateInput {
     email: String,
     /// Their password.
     password: Secret,
+    /// What their authenticator shows, or a recovery code, where they are asked for one.
+    otp: Option<Secret>,
 }
 
 /// Which sign-in ends.
@@ -39,6 +41,10 @@ struct ApiTokenCreateInput {
     name: String,
     /// The one organization that it opens; left out: all that you belong to, and the platform if you run it.
     organization_id: Option<ID>,
+    /// The one application that it opens, and nothing else of its organization.
+    application_id: Option<ID>,
+    /// What it is for; left out: everything that you may do yourself, or for an application, everything that can be done with one.
+    permissions: Option<Vec<Permission>>,
     /// When it ends by itself; left out: never.
     expires_at: Option<DateTime<Utc>>,
 }
@@ -103,7 +109,7 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Who signs in.")] input: SessionCreateInput,
     ) -> Result<SessionCreatePayload> {
-        let with = SignIn { email: input.email, password: input.password.0 };
+        let with = SignIn { email: input.email, password: input.password.0, otp: input.otp.map(|otp| otp.0) };
         let outcome = auth::sign_in(ctx.platform(), ctx.login_attempts(), ctx.caller(), with).await;
         answer(outcome, |(user, token)| SessionCreatePayload {
             user: Some(User(user)),
@@ -132,7 +138,9 @@ impl AccountMutation {
     ) -> Result<ApiTokenCreatePayload> {
         let outcome = async {
             let organization = id_if("organizationId", input.organization_id.as_ref())?;
-            let new = NewApiToken { name: input.name, organization, expires_at: input.expires_at };
+            let application = id_if("applicationId", input.application_id.as_ref())?;
+            let permissions = input.permissions.map(|all| all.into_iter().map(Into::into).collect());
+            let new = NewApiToken { name: input.name, organization, application, permissions, expires_at: input.expires_at };
             auth::create_api_token(ctx.platform(), ctx.viewer()?, new).await
         };
         answer(outcome.await, |(token, secret)| ApiTokenCreatePayload {

@@ -7,7 +7,7 @@ use crate::{
     applications::{self, ApplicationFields, NewApplication},
     error::{Refusals, Result as Outcome},
     graphql::{
-        access::{Role, auth},
+        access::{Permission, Role, permitted},
         context::{Request, id, id_if},
         error::{Result, answer, payloads},
         types::{
@@ -15,7 +15,7 @@ use crate::{
             source::{ApplicationSourceInput, BuildConfigInput, HealthCheckInput},
         },
     },
-    lifecycle,
+    lifecycle, transfer,
 };
 
 /// An application to create.
@@ -149,6 +149,15 @@ struct ApplicationScaleInput {
     expected_version: Option<i64>,
 }
 
+/// Which application changes hands.
+#[derive(InputObject)]
+struct ApplicationTransferInput {
+    /// The application. Nothing of it may run: stop it first.
+    id: ID,
+    /// Whose it shall be.
+    organization_id: ID,
+}
+
 /// Which application goes.
 #[derive(InputObject)]
 struct ApplicationDeleteInput {
@@ -197,6 +206,11 @@ payloads! {
         /// The work that was begun.
         operation: Operation,
     }
+    /// What `applicationTransfer` answers.
+    ApplicationTransferPayload {
+        /// The application as it is now.
+        application: Application,
+    }
     /// What `applicationDelete` answers.
     ApplicationDeletePayload {
         /// The application that goes.
@@ -212,7 +226,7 @@ pub(super) struct ApplicationMutation;
 #[Object]
 impl ApplicationMutation {
     /// Creates an application. Nothing runs before its first deployment.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppWrite))]
     async fn application_create(
         &self,
         ctx: &Context<'_>,
@@ -223,7 +237,7 @@ impl ApplicationMutation {
     }
 
     /// Changes an application's settings. What runs goes on as it is until the next deployment.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppWrite))]
     async fn application_update(
         &self,
         ctx: &Context<'_>,
@@ -237,7 +251,7 @@ impl ApplicationMutation {
     }
 
     /// Replaces all instances of an application by new ones of the same release.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppDeploy))]
     async fn application_restart(
         &self,
         ctx: &Context<'_>,
@@ -252,7 +266,7 @@ impl ApplicationMutation {
     }
 
     /// Stops an application, and with it its billing.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppDeploy))]
     async fn application_stop(
         &self,
         ctx: &Context<'_>,
@@ -267,7 +281,7 @@ impl ApplicationMutation {
     }
 
     /// Starts a stopped application again, with the release that it had.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppDeploy))]
     async fn application_start(
         &self,
         ctx: &Context<'_>,
@@ -282,7 +296,7 @@ impl ApplicationMutation {
     }
 
     /// Changes how many instances of an application are wanted.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppWrite))]
     async fn application_scale(
         &self,
         ctx: &Context<'_>,
@@ -299,8 +313,22 @@ impl ApplicationMutation {
         })
     }
 
+    /// Gives an application to another organization, of which you are an administrator. What it cost stays with the one that paid.
+    #[graphql(directive = permitted::apply(Role::OrgOwner, Permission::AppWrite))]
+    async fn application_transfer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which application changes hands.")] input: ApplicationTransferInput,
+    ) -> Result<ApplicationTransferPayload> {
+        let outcome = async {
+            let organization = id("organizationId", &input.organization_id)?;
+            transfer::give(ctx.platform(), ctx.viewer()?, id("id", &input.id)?, organization).await
+        };
+        answer(outcome.await, |row| ApplicationTransferPayload { application: Some(Application(row)), ..Default::default() })
+    }
+
     /// Deletes an application with its containers, images and routes.
-    #[graphql(directive = auth::apply(Role::OrgAdmin))]
+    #[graphql(directive = permitted::apply(Role::OrgAdmin, Permission::AppWrite))]
     async fn application_delete(
         &self,
         ctx: &Context<'_>,

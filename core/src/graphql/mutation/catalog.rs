@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 
 use crate::{
     graphql::{
-        access::{Role, auth},
+        access::{Permission, Role, permitted},
         context::{Request, id},
         error::{Result, answer, payloads},
         scalar::{BigInt, Decimal},
@@ -155,7 +155,7 @@ pub(super) struct CatalogMutation;
 #[Object]
 impl CatalogMutation {
     /// Makes a plan. An active one is offered at once.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformWrite))]
     async fn plan_create(
         &self,
         ctx: &Context<'_>,
@@ -179,7 +179,7 @@ impl CatalogMutation {
     }
 
     /// Changes a plan. A changed price applies to what is deployed later.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformWrite))]
     async fn plan_update(
         &self,
         ctx: &Context<'_>,
@@ -207,7 +207,7 @@ impl CatalogMutation {
     }
 
     /// Deletes a plan that nothing uses. Deactivate one that is in use.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformWrite))]
     async fn plan_delete(
         &self,
         ctx: &Context<'_>,
@@ -218,7 +218,7 @@ impl CatalogMutation {
     }
 
     /// Offers a runtime, or no longer. What runs on it goes on.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformWrite))]
     async fn runtime_update(
         &self,
         ctx: &Context<'_>,
@@ -229,7 +229,7 @@ impl CatalogMutation {
     }
 
     /// Makes a region.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformWrite))]
     async fn region_create(
         &self,
         ctx: &Context<'_>,
@@ -241,7 +241,7 @@ impl CatalogMutation {
     }
 
     /// Changes a region.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformWrite))]
     async fn region_update(
         &self,
         ctx: &Context<'_>,

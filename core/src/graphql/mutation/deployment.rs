@@ -7,7 +7,7 @@ use crate::{
     deployments::{self, DeployRequest, DeploySource},
     error::{Error, Refusals, Result as Outcome, UserError},
     graphql::{
-        access::{Role, auth},
+        access::{Permission, Role, permitted},
         context::{Request, id},
         cost::cost,
         error::{Result, answer, payloads},
@@ -150,7 +150,7 @@ pub(super) struct DeploymentMutation;
 #[Object]
 impl DeploymentMutation {
     /// Announces an archive. Send it to `uploadUrl` within 15 minutes, then deploy it.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppDeploy))]
     async fn source_upload_create(
         &self,
         ctx: &Context<'_>,
@@ -168,7 +168,7 @@ impl DeploymentMutation {
     }
 
     /// Deploys an application. The answer comes at once; the work is promised.
-    #[graphql(directive = auth::apply(Role::OrgMember), directive = cost::apply(500, None))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppDeploy), directive = cost::apply(500, None))]
     async fn application_deploy(
         &self,
         ctx: &Context<'_>,
@@ -191,7 +191,7 @@ impl DeploymentMutation {
     }
 
     /// Calls a deployment off, until its switch has begun. What was live before still is.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppDeploy))]
     async fn deployment_cancel(
         &self,
         ctx: &Context<'_>,
@@ -202,7 +202,7 @@ impl DeploymentMutation {
     }
 
     /// Returns to the release of an earlier deployment: its image with the variables that it had.
-    #[graphql(directive = auth::apply(Role::OrgMember), directive = cost::apply(500, None))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppDeploy), directive = cost::apply(500, None))]
     async fn deployment_rollback(
         &self,
         ctx: &Context<'_>,
@@ -218,7 +218,7 @@ impl DeploymentMutation {
     }
 
     /// Deploys the source of an earlier deployment once more, with today's settings.
-    #[graphql(directive = auth::apply(Role::OrgMember), directive = cost::apply(500, None))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppDeploy), directive = cost::apply(500, None))]
     async fn deployment_redeploy(
         &self,
         ctx: &Context<'_>,

@@ -6,7 +6,7 @@ use slipway_model as model;
 use crate::{
     Config,
     graphql::{
-        access::{Role, auth},
+        access::{Permission, Role, permitted},
         context::{Request, id},
         error::{Result, answer, payloads},
         scalar::Secret,
@@ -119,7 +119,7 @@ pub(super) struct FleetMutation;
 #[Object]
 impl FleetMutation {
     /// Invites one new node into a region.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::NodeWrite))]
     async fn node_enrollment_token_create(
         &self,
         ctx: &Context<'_>,
@@ -143,7 +143,7 @@ impl FleetMutation {
     }
 
     /// Ends an invitation that was not used.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::NodeWrite))]
     async fn node_enrollment_token_revoke(
         &self,
         ctx: &Context<'_>,
@@ -154,7 +154,7 @@ impl FleetMutation {
     }
 
     /// Renames, labels, cordons or uncordons a node.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::NodeWrite))]
     async fn node_update(
         &self,
         ctx: &Context<'_>,
@@ -166,7 +166,7 @@ impl FleetMutation {
     }
 
     /// Ends a node's identity: its agent is cut off at once, for good.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::NodeWrite))]
     async fn node_identity_revoke(
         &self,
         ctx: &Context<'_>,
@@ -177,7 +177,7 @@ impl FleetMutation {
     }
 
     /// Forgets a node that nothing ever ran on.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::NodeWrite))]
     async fn node_delete(
         &self,
         ctx: &Context<'_>,
@@ -188,7 +188,7 @@ impl FleetMutation {
     }
 
     /// Switches a plugin on or off.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PluginWrite))]
     async fn plugin_set_enabled(
         &self,
         ctx: &Context<'_>,

@@ -5,6 +5,8 @@ mod application;
 mod catalog;
 mod deployment;
 mod fleet;
+mod organization;
+mod person;
 mod variable;
 
 use async_graphql::MergedObject;
@@ -18,4 +20,6 @@ pub struct Mutation(
     variable::VariableMutation,
     deployment::DeploymentMutation,
     fleet::FleetMutation,
+    organization::OrganizationMutation,
+    person::PersonMutation,
 );

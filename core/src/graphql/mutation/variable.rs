@@ -7,7 +7,7 @@ use crate::{
     deployments,
     error::Result as Outcome,
     graphql::{
-        access::{Role, auth},
+        access::{Permission, Role, permitted},
         context::{Request, id},
         error::{Result, answer, payloads},
         scalar::Secret,
@@ -113,7 +113,7 @@ pub(super) struct VariableMutation;
 #[Object]
 impl VariableMutation {
     /// Sets variables. They take effect with the next deployment.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppSecrets))]
     async fn variables_set(
         &self,
         ctx: &Context<'_>,
@@ -139,7 +139,7 @@ impl VariableMutation {
     }
 
     /// Removes variables. That takes effect with the next deployment.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppSecrets))]
     async fn variables_unset(
         &self,
         ctx: &Context<'_>,
@@ -159,7 +159,7 @@ impl VariableMutation {
     }
 
     /// Shows the value of one variable. That it was shown is written down.
-    #[graphql(directive = auth::apply(Role::OrgAdmin))]
+    #[graphql(directive = permitted::apply(Role::OrgAdmin, Permission::AppSecrets))]
     async fn variable_reveal(
         &self,
         ctx: &Context<'_>,

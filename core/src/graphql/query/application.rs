@@ -7,7 +7,7 @@ use slipway_store as store;
 use crate::{
     applications,
     graphql::{
-        access::{Role, auth},
+        access::{Permission, Role, permitted},
         connection::ApplicationConnection,
         context::{Request, id_if},
         cost::cost,
@@ -23,7 +23,7 @@ pub(super) struct ApplicationQuery;
 #[Object]
 impl ApplicationQuery {
     /// An application by its id or its slug.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppRead))]
     async fn application(
         &self,
         ctx: &Context<'_>,
@@ -40,7 +40,7 @@ impl ApplicationQuery {
     }
 
     /// The applications of your organizations, newest first.
-    #[graphql(directive = auth::apply(Role::Viewer), directive = cost::apply(1, cost::page()))]
+    #[graphql(directive = permitted::apply(Role::Viewer, Permission::AppRead), directive = cost::apply(1, cost::page()))]
     #[allow(clippy::too_many_arguments, reason = "they are the arguments of a Relay connection and its filters")]
     async fn applications(
         &self,
@@ -63,7 +63,7 @@ impl ApplicationQuery {
     }
 
     /// Whether an application may be given this short name.
-    #[graphql(directive = auth::apply(Role::Viewer))]
+    #[graphql(directive = permitted::apply(Role::Viewer, Permission::AppRead))]
     async fn application_slug_available(
         &self,
         ctx: &Context<'_>,
@@ -73,14 +73,14 @@ impl ApplicationQuery {
     }
 
     /// A deployment by its id.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppRead))]
     async fn deployment(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Deployment>> {
         let Ok(id) = id.as_str().parse::<DeploymentId>() else { return Ok(None) };
         Ok(store::deployments::find(&mut ctx.platform().db.read_once().await?, ctx.viewer()?, id).await?.map(Deployment))
     }
 
     /// A build by its id.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppRead))]
     async fn build(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Build>> {
         let Ok(id) = id.as_str().parse::<BuildId>() else { return Ok(None) };
         let id = DeploymentId::from_uuid(id.uuid());
@@ -88,7 +88,7 @@ impl ApplicationQuery {
     }
 
     /// An operation by its id.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppRead))]
     async fn operation(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Operation>> {
         let Ok(id) = id.as_str().parse() else { return Ok(None) };
         Ok(store::operations::find(&mut ctx.platform().db.read_once().await?, ctx.viewer()?, id).await?.map(Operation))

@@ -6,7 +6,7 @@ use slipway_store as store;
 
 use crate::{
     graphql::{
-        access::{Role, auth},
+        access::{Permission, Role, permitted},
         connection::{NodeEnrollmentTokenConnection, OperationConnection, PluginConnection, WorkerNodeConnection},
         context::{Request, id_if},
         cost::cost,
@@ -27,14 +27,14 @@ pub(super) struct FleetQuery;
 #[allow(clippy::too_many_arguments, reason = "they are the arguments of a Relay connection and its filters")]
 impl FleetQuery {
     /// A worker node by its id.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::NodeRead))]
     async fn worker_node(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<WorkerNode>> {
         let Ok(id) = id.as_str().parse::<NodeId>() else { return Ok(None) };
         Ok(nodes::find(ctx.platform(), ctx.viewer()?, id).await?.map(WorkerNode))
     }
 
     /// The worker nodes, oldest first.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), directive = cost::apply(1, cost::page()))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::NodeRead), directive = cost::apply(1, cost::page()))]
     async fn worker_nodes(
         &self,
         ctx: &Context<'_>,
@@ -52,7 +52,7 @@ impl FleetQuery {
     }
 
     /// Invitations for new nodes, newest first; used, expired and revoked ones too.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), directive = cost::apply(1, cost::page()))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::NodeRead), directive = cost::apply(1, cost::page()))]
     async fn node_enrollment_tokens(
         &self,
         ctx: &Context<'_>,
@@ -66,7 +66,7 @@ impl FleetQuery {
     }
 
     /// All operations of the platform, newest first.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), directive = cost::apply(1, cost::page()))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformRead), directive = cost::apply(1, cost::page()))]
     async fn platform_operations(
         &self,
         ctx: &Context<'_>,
@@ -82,7 +82,7 @@ impl FleetQuery {
     }
 
     /// The plugins that were found, oldest first.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin), directive = cost::apply(1, cost::page()))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformRead), directive = cost::apply(1, cost::page()))]
     async fn plugins(
         &self,
         ctx: &Context<'_>,
@@ -96,7 +96,7 @@ impl FleetQuery {
     }
 
     /// A plugin by its id or its short name.
-    #[graphql(directive = auth::apply(Role::PlatformAdmin))]
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PlatformRead))]
     async fn plugin(
         &self,
         ctx: &Context<'_>,

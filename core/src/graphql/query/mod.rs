@@ -4,9 +4,12 @@ mod account;
 mod application;
 mod catalog;
 mod fleet;
+mod people;
 mod rate_limit;
 
 use async_graphql::MergedObject;
+
+pub(super) use self::account::find as find_node;
 
 /// What can be asked.
 #[derive(MergedObject, Default)]
@@ -15,5 +18,6 @@ pub struct Query(
     catalog::CatalogQuery,
     application::ApplicationQuery,
     fleet::FleetQuery,
+    people::PeopleQuery,
     rate_limit::RateLimitQuery,
 );

@@ -19,7 +19,7 @@ use crate::{
     changes::{Change, Changed},
     error::Error,
     graphql::{
-        access::{Role, auth},
+        access::{Permission, Role, permitted},
         context::{Request, id},
         error::{Result, event_error},
         types::{Application, Deployment, Operation},
@@ -32,7 +32,7 @@ pub(super) struct EntitySubscription;
 #[Subscription]
 impl EntitySubscription {
     /// An application, whenever it or one of its instances changes.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppRead))]
     async fn application_changed(
         &self,
         ctx: &Context<'_>,
@@ -51,7 +51,7 @@ impl EntitySubscription {
     }
 
     /// A deployment, whenever it or one of its steps changes.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppRead))]
     async fn deployment_changed(
         &self,
         ctx: &Context<'_>,
@@ -70,7 +70,7 @@ impl EntitySubscription {
     }
 
     /// An operation, whenever it changes.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppRead))]
     async fn operation_changed(
         &self,
         ctx: &Context<'_>,

@@ -18,7 +18,7 @@ use crate::{
     changes::{Change, Changed},
     error::{Error, UserError},
     graphql::{
-        access::{Role, auth},
+        access::{Permission, Role, permitted},
         context::{Request, id, id_if},
         error::{Result, event_error},
         types::{
@@ -41,7 +41,7 @@ pub(super) struct LogSubscription;
 #[Subscription]
 impl LogSubscription {
     /// The log of a deployment's build: its last lines, then each new one. Ends with the deployment.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppRead))]
     async fn build_logs(
         &self,
         ctx: &Context<'_>,
@@ -76,7 +76,7 @@ impl LogSubscription {
     }
 
     /// What an application writes: the last lines of its instances, then each new one.
-    #[graphql(directive = auth::apply(Role::OrgMember))]
+    #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppRead))]
     #[allow(clippy::too_many_arguments, reason = "they are filters, each of which may be left out")]
     async fn application_logs(
         &self,

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     applications,
     graphql::{
+        access::Permission,
         connection::{ApplicationInstanceConnection, DeploymentConnection, EventConnection, OperationConnection},
         context::Request,
         cost::cost,
@@ -136,6 +137,11 @@ impl Application {
     /// When its settings were last changed.
     async fn updated_at(&self) -> DateTime<Utc> {
         self.0.updated_at
+    }
+
+    /// Whether you, with what you came with, may do something with it.
+    async fn viewer_can(&self, ctx: &Context<'_>, #[graphql(desc = "What you would do.")] permission: Permission) -> Result<bool> {
+        Ok(ctx.viewer()?.may(self.0.organization_id, permission.into()))
     }
 
     /// What its wanted instances cost per hour at today's price of its plan.

@@ -1,10 +1,12 @@
 //! The objects of the schema: one file per noun. Each is a newtype over the row it shows.
 
 pub mod application;
+pub mod audit;
 pub mod build;
 pub mod deployment;
 pub mod event;
 pub mod instance;
+pub mod invitation;
 pub mod log;
 pub mod money;
 pub mod operation;
@@ -23,10 +25,10 @@ pub mod worker_node;
 use async_graphql::{ID, Interface};
 
 pub use self::{
-    application::Application, build::Build, deployment::Deployment, event::Event, instance::ApplicationInstance, operation::Operation,
-    organization::Membership, organization::Organization, plan::Plan, plugin::Plugin, region::Region, runtime::Runtime,
-    upload::SourceUpload, user::ApiToken, user::Session, user::User, variable::EnvironmentVariable, worker_node::NodeEnrollmentToken,
-    worker_node::WorkerNode,
+    application::Application, audit::AuditEvent, build::Build, deployment::Deployment, event::Event, instance::ApplicationInstance,
+    invitation::Invitation, operation::Operation, organization::Membership, organization::Organization, plan::Plan, plugin::Plugin,
+    region::Region, runtime::Runtime, upload::SourceUpload, user::ApiToken, user::Session, user::User, variable::EnvironmentVariable,
+    worker_node::NodeEnrollmentToken, worker_node::WorkerNode,
 };
 
 /// Anything that has an id of its own.
@@ -38,6 +40,7 @@ pub enum Node {
     ApiToken(ApiToken),
     Organization(Organization),
     Membership(Membership),
+    Invitation(Invitation),
     Plan(Plan),
     Runtime(Runtime),
     Region(Region),
@@ -51,6 +54,7 @@ pub enum Node {
     SourceUpload(SourceUpload),
     Operation(Operation),
     Event(Event),
+    AuditEvent(AuditEvent),
     Plugin(Plugin),
 }
 
@@ -62,6 +66,7 @@ pub enum Node {
 )]
 pub enum OrganizationOwned {
     Membership(Membership),
+    Invitation(Invitation),
     Application(Application),
     ApplicationInstance(ApplicationInstance),
     Deployment(Deployment),

@@ -1,21 +1,23 @@
 //! Organizations, and who belongs to them.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use slipway_model::{OrganizationId, Viewer};
 use slipway_store as store;
 
 use crate::{
+    error::Error,
     graphql::{
         access::Role,
-        connection::ApplicationConnection,
+        connection::{ApplicationConnection, AuditEventConnection, InvitationConnection, MembershipConnection},
         context::Request,
         cost::cost,
         error::Result,
-        lists,
+        lists, load,
         page::page,
         types::{User, state::ApplicationStatus},
     },
-    organizations,
+    organizations, quotas,
 };
 
 /// Who owns applications and pays for them.
@@ -49,10 +51,51 @@ impl Organization {
         Ok(ctx.viewer()?.role_in(self.0.id).map_or(Role::Anyone, Role::from))
     }
 
-    /// Its members.
-    async fn memberships(&self, ctx: &Context<'_>) -> Result<Vec<Membership>> {
-        let rows = organizations::members(ctx.platform(), ctx.viewer()?, self.0.id).await?;
-        Ok(rows.into_iter().map(Membership).collect())
+    /// How much it may have, and has.
+    async fn quota(&self, ctx: &Context<'_>) -> Result<OrganizationQuota> {
+        Ok(ctx.rows().need_of(load::StandingOf(self.0.id)).await?.into())
+    }
+
+    /// Its members, those who have been there longest first.
+    #[graphql(directive = cost::apply(1, cost::page()))]
+    async fn memberships(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<MembershipConnection> {
+        Ok(ctx.rows().list(lists::Memberships {}, self.0.id, page(first, after, last, before)?).await?.into())
+    }
+
+    /// Its invitations that can still be accepted, newest first. `null` unless you are one of its administrators.
+    #[graphql(directive = cost::apply(1, cost::page()))]
+    async fn invitations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Option<InvitationConnection>> {
+        organizations::require(ctx.viewer()?, self.0.id, slipway_model::Role::Admin)?;
+        let list = lists::Invitations { now: ctx.platform().now() };
+        Ok(Some(ctx.rows().list(list, self.0.id, page(first, after, last, before)?).await?.into()))
+    }
+
+    /// What its members asked for, newest first. `null` unless you are one of its administrators.
+    #[graphql(directive = cost::apply(1, cost::page()))]
+    async fn audit_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Option<AuditEventConnection>> {
+        organizations::require(ctx.viewer()?, self.0.id, slipway_model::Role::Admin)?;
+        Ok(Some(ctx.rows().list(lists::AuditEvents {}, self.0.id, page(first, after, last, before)?).await?.into()))
     }
 
     /// Its applications, newest first.
@@ -73,6 +116,26 @@ impl Organization {
     }
 }
 
+/// How much an organization may have, and has. An administrator of the platform says how much.
+#[derive(SimpleObject)]
+pub struct OrganizationQuota {
+    /// Applications that it may have.
+    max_applications: i64,
+    /// Instances that it may want, of all its applications together.
+    max_instances: i64,
+    /// Applications that it has.
+    used_applications: i64,
+    /// Instances that it wants, of all its applications together, those that are stopped included.
+    used_instances: i64,
+}
+
+impl From<quotas::Standing> for OrganizationQuota {
+    fn from(standing: quotas::Standing) -> Self {
+        let quotas::Standing { max_applications, max_instances, used_applications, used_instances } = standing;
+        Self { max_applications, max_instances, used_applications, used_instances }
+    }
+}
+
 /// A person's place in an organization.
 pub struct Membership(pub(crate) store::memberships::Membership);
 
@@ -86,7 +149,7 @@ impl Membership {
 
     /// Where they belong.
     pub async fn organization(&self, ctx: &Context<'_>) -> Result<Organization> {
-        Ok(Organization(ctx.rows().need(self.0.organization_id).await?))
+        Ok(Organization(organization_told(ctx, self.0.organization_id).await?))
     }
 
     /// Who belongs there.
@@ -103,4 +166,15 @@ impl Membership {
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
+}
+
+/// The organization of a membership or an invitation. Whoever is shown one of these is told where it leads, also while they do not
+/// belong there yet: what lies inside is still asked for as the caller.
+pub(super) async fn organization_told(ctx: &Context<'_>, id: OrganizationId) -> Result<store::organizations::Organization> {
+    if let Some(row) = ctx.rows().load(id).await? {
+        return Ok(row);
+    }
+    let tx = &mut ctx.platform().db.read().await?;
+    let row = store::organizations::find(tx, &Viewer::Platform, id).await?;
+    Ok(row.ok_or(Error::NotFound)?)
 }

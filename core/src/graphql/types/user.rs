@@ -4,10 +4,12 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use slipway_store as store;
 
-use crate::{
-    auth,
-    graphql::{context::Request, error::Result, types::Organization},
-    organizations,
+use crate::graphql::{
+    access::Permission,
+    context::Request,
+    error::Result,
+    load,
+    types::{Application, Organization},
 };
 
 /// A person.
@@ -36,6 +38,19 @@ impl User {
         self.0.platform_admin
     }
 
+    /// Whether they are asked for a code when they sign in. `null` unless it is you, or you run this platform.
+    async fn two_factor_enabled(&self, ctx: &Context<'_>) -> Result<Option<bool>> {
+        if !self.is_viewer(ctx)? && !ctx.viewer()?.is_platform_admin() {
+            return Ok(None);
+        }
+        Ok(Some(ctx.rows().need_of(load::AskedForCodes(self.0.id)).await?))
+    }
+
+    /// Since when they are let in no longer.
+    async fn disabled_at(&self) -> Option<DateTime<Utc>> {
+        self.0.disabled_at
+    }
+
     /// When they were added.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
@@ -43,20 +58,33 @@ impl User {
 
     /// The organizations that they belong to and you may see.
     async fn memberships(&self, ctx: &Context<'_>) -> Result<Vec<super::Membership>> {
-        let rows = organizations::memberships_of(ctx.platform(), ctx.viewer()?, self.0.id).await?;
-        Ok(rows.into_iter().map(super::Membership).collect())
+        let (rows, viewer) = (ctx.rows().need_of(load::MembershipsOf(self.0.id)).await?, ctx.viewer()?);
+        let rows = rows.into_iter().filter(|membership| viewer.role_in(membership.organization_id).is_some());
+        Ok(rows.map(super::Membership).collect())
     }
 
     /// Where they are signed in. Only they themselves see this.
     async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>> {
-        let rows = auth::sessions(ctx.platform(), ctx.viewer()?, self.0.id).await?;
+        if !self.is_viewer(ctx)? {
+            return Ok(Vec::new());
+        }
+        let rows = ctx.rows().need_of(load::SessionsOf(self.0.id)).await?;
         Ok(rows.into_iter().map(Session).collect())
     }
 
     /// Their API tokens. Only they themselves see these.
     async fn api_tokens(&self, ctx: &Context<'_>) -> Result<Vec<ApiToken>> {
-        let rows = auth::api_tokens(ctx.platform(), ctx.viewer()?, self.0.id).await?;
+        if !self.is_viewer(ctx)? {
+            return Ok(Vec::new());
+        }
+        let rows = ctx.rows().need_of(load::ApiTokensOf(self.0.id)).await?;
         Ok(rows.into_iter().map(ApiToken).collect())
+    }
+}
+
+impl User {
+    fn is_viewer(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(ctx.viewer()?.user_id() == Some(self.0.id))
     }
 }
 
@@ -129,6 +157,20 @@ impl ApiToken {
             Some(id) => ctx.rows().load(id).await?.map(Organization),
             None => None,
         })
+    }
+
+    /// The one application that it opens; `null` for all of its organization.
+    async fn application(&self, ctx: &Context<'_>) -> Result<Option<Application>> {
+        Ok(match self.0.application_id {
+            Some(id) => ctx.rows().load(id).await?.map(Application),
+            None => None,
+        })
+    }
+
+    /// What it is for. One that is for everything names everything.
+    async fn permissions(&self) -> Vec<Permission> {
+        let all = self.0.permissions.as_deref().unwrap_or(slipway_model::Permission::ALL);
+        all.iter().copied().map(Into::into).collect()
     }
 
     /// When it ends by itself.
