@@ -23,7 +23,10 @@ pub(super) struct Tables {
 }
 
 /// Rows of every table, loaded together.
-pub(super) struct Rows(DataLoader<Tables>);
+pub(super) struct Rows {
+    loader: DataLoader<Tables>,
+    is_signed_in: bool,
+}
 
 /// Loaded for many fields at once, so its cause is shared among them.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -32,7 +35,7 @@ pub(super) struct LoadError(Arc<store::StoreError>);
 
 pub(super) fn rows(platform: &Platform, caller: &Caller) -> Rows {
     let tables = Tables { platform: platform.clone(), viewer: caller.viewer.clone() };
-    Rows(DataLoader::new(tables, tokio::spawn).delay(Duration::ZERO))
+    Rows { is_signed_in: caller.viewer.is_some(), loader: DataLoader::new(tables, tokio::spawn).delay(Duration::ZERO) }
 }
 
 impl Tables {
@@ -61,7 +64,10 @@ impl Rows {
 
     /// The wanted part of a list that hangs on a row.
     pub(super) async fn list<L: List>(&self, list: L, parent: L::Parent, page: Page) -> Result<Slice<L::Row>> {
-        let slice = self.0.load_one(PartOf { list, parent, page }).await.map_err(Error::internal)?;
+        if !self.is_signed_in {
+            return Err(Error::Unauthenticated);
+        }
+        let slice = self.loader.load_one(PartOf { list, parent, page }).await.map_err(Error::internal)?;
         slice.ok_or_else(|| Error::internal(anyhow::anyhow!("a list was not answered")))
     }
 
@@ -71,7 +77,7 @@ impl Rows {
         K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
         Tables: Loader<K, Error = LoadError>,
     {
-        self.0.load_one(id).await.map_err(Error::internal)
+        self.loader.load_one(id).await.map_err(Error::internal)
     }
 
     /// A row that another one refers to.

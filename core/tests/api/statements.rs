@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use slipway_model::{Clock, NodeId, state::NodeStatus};
+use slipway_model::{Clock, NodeId, Role, state::NodeStatus};
 use slipway_store::nodes::{self, Node};
 
 use crate::world::World;
@@ -107,6 +107,7 @@ async fn populated() -> World {
     let world = World::new().await;
     let region = world.region().await;
     for index in 0..ROWS {
+        world.customer(&format!("customer-{index}"), Role::Owner).await;
         let organization = json!({"name": format!("Organization {index}"), "slug": format!("organization-{index}")});
         let made = world.mutate(&world.admin, "organizationCreate", organization, "organization { id }").await;
         let input = json!({
