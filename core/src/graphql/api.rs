@@ -152,12 +152,12 @@ impl Api {
         if points == 0 && allowance.remaining == 0 { Err(allowance) } else { Ok(allowance) }
     }
 
+    fn may_introspect(&self, caller: &Caller) -> bool {
+        caller.viewer.is_some() || self.platform.config.development
+    }
+
     fn request(&self, prepared: Prepared, caller: Caller, tab: Tab) -> async_graphql::Request {
-        let request = if caller.viewer.is_some() || self.platform.config.development {
-            prepared.request
-        } else {
-            prepared.request.disable_introspection()
-        };
+        let request = if self.may_introspect(&caller) { prepared.request } else { prepared.request.disable_introspection() };
         let rows = load::rows(&self.platform, &caller);
         request.data(caller).data(rows).data(tab)
     }
@@ -165,11 +165,12 @@ impl Api {
     /// Answers a query or mutation.
     pub async fn execute(&self, prepared: Prepared, caller: Caller) -> Answer {
         let tab = Tab::new(&self.points);
+        let may_introspect = self.may_introspect(&caller);
         let request = self.request(prepared, caller, tab.clone());
         // A bug in one resolver must not take the connection of others' requests with it.
         let execution = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
         let answer = match tokio::time::timeout(TIME_LIMIT, execution).await {
-            Ok(Ok(response)) => tidy(response),
+            Ok(Ok(response)) => tidy(response, may_introspect),
             Ok(Err(_)) => {
                 tracing::error!("a resolver panicked");
                 Answer::refused("INTERNAL", "Something went wrong on our side. It has been recorded.")
@@ -184,8 +185,9 @@ impl Api {
         let api = self.clone();
         async move {
             if prepared.kind == Kind::Subscription {
+                let may_introspect = api.may_introspect(&caller);
                 let request = api.request(prepared, caller, Tab::new(&api.points));
-                api.schema.execute_stream(request).map(tidy).boxed()
+                api.schema.execute_stream(request).map(move |response| tidy(response, may_introspect)).boxed()
             } else {
                 let answer = api.execute(prepared, caller).await;
                 futures::stream::once(std::future::ready(answer)).boxed()
@@ -195,9 +197,13 @@ impl Api {
     }
 }
 
-/// Gives every error a code, and leaves `data` out where nothing was executed.
-fn tidy(mut response: Response) -> Answer {
+/// Gives every error a code, and leaves `data` out where nothing was executed. What somebody may not introspect, suggestions do not
+/// tell them either.
+fn tidy(mut response: Response, may_introspect: bool) -> Answer {
     response.errors.iter_mut().for_each(give_code);
+    if !may_introspect {
+        response.errors.iter_mut().for_each(forget_suggestions);
+    }
     let executed =
         response.errors.is_empty() || response.data != async_graphql::Value::Null || response.errors.iter().any(|e| !e.path.is_empty());
     if !executed {
@@ -219,6 +225,12 @@ fn give_code(error: &mut ServerError) {
     let extensions = error.extensions.get_or_insert_with(Default::default);
     if extensions.get("code").is_none() {
         extensions.set("code", "QUERY_REJECTED");
+    }
+}
+
+fn forget_suggestions(error: &mut ServerError) {
+    if let Some(at) = error.message.find(" Did you mean") {
+        error.message.truncate(at);
     }
 }
 

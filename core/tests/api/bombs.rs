@@ -69,8 +69,12 @@ async fn strangers_learn_nothing_of_the_schema() {
     let world = World::new().await;
     let answer = world.ask(None, "{ __schema { types { name } } }", json!({})).await;
     assert!(!answer.to_string().contains("Application"), "{answer}");
-    let answer = world.ask(None, "{ serverInf { version } }", json!({})).await;
-    assert!(!answer.to_string().contains("Did you mean"), "{answer}");
+    for query in ["{ serverInf { version } }", "{ serverInfo { versio } }", "{ plan(slugg: \"x\") { id } }"] {
+        let answer = world.ask(None, query, json!({})).await;
+        assert!(answer["errors"][0]["message"].is_string() && !answer.to_string().contains("Did you mean"), "{answer}");
+        let answer = world.ask(Some(&world.admin), query, json!({})).await;
+        assert!(answer.to_string().contains("Did you mean"), "who may introspect is helped: {answer}");
+    }
     let answer = world.ask(Some(&world.admin), "{ __schema { types { name } } }", json!({})).await;
     assert!(answer.to_string().contains("Application"));
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, receive, send};
 
 /// Asks as a stranger with a Python script: no header but those that it must have.
 struct Cop<'a>(&'a World);
@@ -41,7 +41,8 @@ impl Cop<'_> {
         let circle = self.query(&circle).await;
         let introspection = self.query("query cop { __schema { types { name fields { name } } } }").await;
         let suggestion = self.query("query cop { __schema { directive } }").await;
-        let other_suggestion = self.query("query cop { serverInf { version } }").await;
+        let of_field = self.query("query cop { serverInf { version } }").await;
+        let of_argument = self.query("query cop { plan(slugg: \"x\") { id } }").await;
         let page = self.0.http.get(self.0.url("/graphql")).header("accept", "text/html").send().await.unwrap().text().await.unwrap();
         let form = self.0.http.post(self.0.url("/graphql")).header("content-type", "application/x-www-form-urlencoded");
         let form: Value = form.body("query=query+cop+%7B+__typename+%7D").send().await.unwrap().json().await.unwrap_or_default();
@@ -57,7 +58,7 @@ impl Cop<'_> {
             ("circular fragments", fragments.get("data").is_some()),
             ("introspection-based circular query", !circle["data"]["__schema"].is_null()),
             ("introspection", !introspection["data"]["__schema"].is_null()),
-            ("field suggestions", tells(&suggestion, "did you mean") || tells(&other_suggestion, "did you mean")),
+            ("field suggestions", [&suggestion, &of_field, &of_argument].iter().any(|answer| tells(answer, "did you mean"))),
             ("GraphQL IDE", ["graphiql", "playground", "altair"].iter().any(|name| page.to_lowercase().contains(name))),
             ("queries by GET", !self.get("query cop { __typename }").await["data"].is_null()),
             ("mutations by GET", !self.get("mutation cop { __typename }").await["data"].is_null()),
@@ -84,4 +85,24 @@ async fn in_development_it_finds_what_development_is_for() {
     let world = World::with(|config| config.development = true).await;
     let (found, _) = Cop(&world).findings().await;
     assert_eq!(found, ["introspection", "field suggestions", "GraphQL IDE", "queries by GET"]);
+}
+
+#[tokio::test]
+async fn what_goes_wrong_inside_is_not_told_outside() {
+    let world = World::new().await;
+    world.platform().db.close().await;
+    let tells = |answer: &Value| ["sqlx", "sqlite", "pool", "panicked", ".rs:"].into_iter().find(|word| answer.to_string().contains(word));
+    let answer = Cop(&world).query("query cop { plans { nodes { id } } }").await;
+    let code = answer["errors"][0]["extensions"]["code"].as_str().unwrap();
+    assert!(matches!(code, "UNAVAILABLE" | "INTERNAL") && tells(&answer).is_none(), "{answer}");
+
+    let signed_in = world.http.post(world.url("/graphql")).bearer_auth(&world.admin).json(&json!({"query": "{ __typename }"}));
+    let signed_in = signed_in.send().await.unwrap();
+    assert_eq!(signed_in.status(), 503, "a token that cannot be looked up is not a wrong one");
+    let answer: Value = signed_in.json().await.unwrap();
+    assert!(answer["errors"][0]["extensions"]["code"] == "UNAVAILABLE" && tells(&answer).is_none(), "{answer}");
+
+    let mut socket = world.socket("/graphql/ws").await;
+    send(&mut socket, json!({"type": "connection_init", "payload": {"token": world.admin}})).await;
+    assert_eq!(receive(&mut socket).await, json!({"closed": 1013}), "nor on a socket");
 }
