@@ -217,14 +217,14 @@ pub struct Filter {
 /// # Errors
 /// Those of the database.
 pub async fn find(platform: &Platform, viewer: &Viewer, id: ApplicationId) -> Result<Option<Application>> {
-    Ok(applications::find(&mut platform.db.read().await?, viewer, id).await?)
+    Ok(applications::find(&mut platform.db.read_as(viewer).await?, viewer, id).await?)
 }
 
 /// # Errors
 /// Those of the database.
 pub async fn by_slug(platform: &Platform, viewer: &Viewer, slug: &str) -> Result<Option<Application>> {
     let Ok(slug) = slug.parse::<Slug>() else { return Ok(None) };
-    Ok(applications::by_slug(&mut platform.db.read().await?, viewer, &slug).await?)
+    Ok(applications::by_slug(&mut platform.db.read_as(viewer).await?, viewer, &slug).await?)
 }
 
 /// # Errors
@@ -232,7 +232,7 @@ pub async fn by_slug(platform: &Platform, viewer: &Viewer, slug: &str) -> Result
 pub async fn list(platform: &Platform, viewer: &Viewer, filter: Filter, page: &Page) -> Result<Slice<Application>> {
     check_search(filter.search.as_deref())?;
     let filter = applications::Filter { organization: filter.organization, status: filter.status, search: filter.search };
-    Ok(applications::list(&mut platform.db.read().await?, viewer, &filter, page).await?)
+    Ok(applications::list(&mut platform.db.read_as(viewer).await?, viewer, &filter, page).await?)
 }
 
 /// Of what somebody looks for.

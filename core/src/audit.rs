@@ -36,7 +36,7 @@ pub async fn list(
 pub async fn of_organization(platform: &Platform, viewer: &Viewer, organization: OrganizationId, page: &Page) -> Result<Slice<AuditEvent>> {
     require(viewer, organization, Role::Admin)?;
     let filter = AuditFilter { organization: Some(organization), ..AuditFilter::default() };
-    Ok(audit::list(&mut platform.db.read().await?, viewer, &filter, page).await?)
+    Ok(audit::list(&mut platform.db.read_as(viewer).await?, viewer, &filter, page).await?)
 }
 
 /// One of what the caller may list.

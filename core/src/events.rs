@@ -46,5 +46,5 @@ pub(crate) async fn record_platform(tx: &mut Tx, platform: &Platform, resource: 
 /// # Errors
 /// Those of the database.
 pub async fn list(platform: &Platform, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Event>> {
-    Ok(events::of_application(&mut platform.db.read().await?, viewer, application, page).await?)
+    Ok(events::of_application(&mut platform.db.read_as(viewer).await?, viewer, application, page).await?)
 }

@@ -24,7 +24,7 @@ const LAST_LINES: usize = 200;
 /// # Errors
 /// Those of the database.
 pub async fn of_application(p: &Platform, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Instance>> {
-    Ok(instances::current_of(&mut p.db.read().await?, viewer, application, page).await?)
+    Ok(instances::current_of(&mut p.db.read_as(viewer).await?, viewer, application, page).await?)
 }
 
 /// Those of a node, newest first; ended ones too. For administrators.

@@ -220,7 +220,7 @@ pub async fn revoke(platform: &Platform, viewer: &Viewer, id: InvitationId) -> R
 /// # Errors
 /// Those of the database.
 pub async fn find(platform: &Platform, viewer: &Viewer, id: InvitationId) -> Result<Option<Invitation>> {
-    let found = invitations::find(&mut platform.db.read().await?, viewer, id).await?;
+    let found = invitations::find(&mut platform.db.read_as(viewer).await?, viewer, id).await?;
     Ok(found.filter(|row| require(viewer, row.organization_id, Role::Admin).is_ok()))
 }
 
@@ -231,5 +231,5 @@ pub async fn find(platform: &Platform, viewer: &Viewer, id: InvitationId) -> Res
 pub async fn list(platform: &Platform, viewer: &Viewer, organization: OrganizationId, page: &Page) -> Result<Slice<Invitation>> {
     require(viewer, organization, Role::Admin)?;
     let now = platform.now();
-    Ok(invitations::of_organization(&mut platform.db.read().await?, viewer, organization, now, page).await?)
+    Ok(invitations::of_organization(&mut platform.db.read_as(viewer).await?, viewer, organization, now, page).await?)
 }

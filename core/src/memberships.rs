@@ -79,5 +79,5 @@ async fn keep_an_owner(tx: &mut Tx, viewer: &Viewer, member: &Membership) -> Res
 /// # Errors
 /// Those of the database.
 pub async fn list(platform: &Platform, viewer: &Viewer, organization: OrganizationId, page: &Page) -> Result<Slice<Membership>> {
-    Ok(memberships::of_organization(&mut platform.db.read().await?, viewer, organization, page).await?)
+    Ok(memberships::of_organization(&mut platform.db.read_as(viewer).await?, viewer, organization, page).await?)
 }

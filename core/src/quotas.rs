@@ -29,7 +29,7 @@ pub struct Standing {
 /// # Errors
 /// Those of the database.
 pub async fn of(platform: &Platform, viewer: &Viewer, organization: OrganizationId) -> Result<Standing> {
-    standing(&mut platform.db.read().await?, viewer, organization).await
+    standing(&mut platform.db.read_as(viewer).await?, viewer, organization).await
 }
 
 async fn standing(tx: &mut Tx, viewer: &Viewer, organization: OrganizationId) -> Result<Standing> {

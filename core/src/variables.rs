@@ -115,7 +115,7 @@ pub async fn unset(platform: &Platform, viewer: &Viewer, id: ApplicationId, keys
 /// # Errors
 /// Those of the database.
 pub async fn list(platform: &Platform, viewer: &Viewer, id: ApplicationId, scope: Option<VariableScope>) -> Result<Vec<Variable>> {
-    let mut all = variables::of_application(&mut platform.db.read().await?, viewer, id).await?;
+    let mut all = variables::of_application(&mut platform.db.read_as(viewer).await?, viewer, id).await?;
     all.retain(|variable| match scope {
         None => true,
         Some(VariableScope::Both) => variable.scope == VariableScope::Both,

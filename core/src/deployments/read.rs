@@ -35,7 +35,7 @@ pub fn can_cancel(deployment: &Deployment) -> bool {
 /// # Errors
 /// Those of the database.
 pub async fn find(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<Option<Deployment>> {
-    Ok(deployments::find(&mut p.db.read().await?, viewer, id).await?)
+    Ok(deployments::find(&mut p.db.read_as(viewer).await?, viewer, id).await?)
 }
 
 /// Newest first.
@@ -49,7 +49,7 @@ pub async fn list(
     status: Option<Vec<DeploymentStatus>>,
     page: &Page,
 ) -> Result<Slice<Deployment>> {
-    Ok(deployments::of_application(&mut p.db.read().await?, viewer, application, status.as_deref(), page).await?)
+    Ok(deployments::of_application(&mut p.db.read_as(viewer).await?, viewer, application, status.as_deref(), page).await?)
 }
 
 /// In the order in which they are done.
@@ -57,7 +57,7 @@ pub async fn list(
 /// # Errors
 /// Those of the database.
 pub async fn steps(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<Vec<DeploymentStep>> {
-    Ok(deployments::steps(&mut p.db.read().await?, viewer, id).await?)
+    Ok(deployments::steps(&mut p.db.read_as(viewer).await?, viewer, id).await?)
 }
 
 /// The instances that it brought, by process and index.
@@ -65,7 +65,7 @@ pub async fn steps(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<Ve
 /// # Errors
 /// Those of the database.
 pub async fn instances(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<Vec<Instance>> {
-    let mut rows = instances::of_deployment(&mut p.db.read().await?, viewer, id, &Page::first(Page::MOST)).await?.items;
+    let mut rows = instances::of_deployment(&mut p.db.read_as(viewer).await?, viewer, id, &Page::first(Page::MOST)).await?.items;
     rows.sort_by(|a, b| (&a.process, a.instance_index, a.id).cmp(&(&b.process, b.instance_index, b.id)));
     Ok(rows)
 }
@@ -95,7 +95,7 @@ pub async fn last_lines(p: &Platform, viewer: &Viewer, deployment: &Deployment) 
 /// # Errors
 /// Those of the database.
 pub async fn build_log(p: &Platform, viewer: &Viewer, id: DeploymentId, after: i64, most: i64) -> Result<Vec<BuildLogLine>> {
-    Ok(build_logs::after(&mut p.db.read().await?, viewer, id, after, most).await?)
+    Ok(build_logs::after(&mut p.db.read_as(viewer).await?, viewer, id, after, most).await?)
 }
 
 /// The number of the build log's last line; 0: there is none.

@@ -65,7 +65,7 @@ macro_rules! tables {
                     let $viewer = self.viewer.as_ref().unwrap_or(&nobody);
                     let _ = $viewer;
                     let load = async {
-                        let $tx = &mut self.platform.db.read().await?;
+                        let $tx = &mut self.platform.db.read_as($viewer).await?;
                         $load.await
                     };
                     load.await.map_err(|error| LoadError(Arc::new(error)))

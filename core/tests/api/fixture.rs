@@ -14,8 +14,8 @@ use slipway_model::{
     },
 };
 use slipway_store::{
-    api_tokens, applications, audit, deployments, events, instances, invitations, memberships, nodes, operations, organizations, releases,
-    sessions, uploads, users, variables,
+    Location, api_tokens, applications, audit, deployments, events, instances, invitations, memberships, nodes, operations, organizations,
+    releases, sessions, uploads, users, variables,
 };
 
 use crate::world::World;
@@ -231,8 +231,10 @@ impl World {
             finished_at: Some(now),
         };
         deployments::insert(&mut tx, &deployment).await.unwrap();
+        let release_id = ReleaseId::new(clock);
+        let frozen = Location::new("releases", "variables_ciphertext", release_id, Some(organization));
         let release = releases::Release {
-            id: ReleaseId::new(clock),
+            id: release_id,
             organization_id: organization,
             application_id: application.id,
             number: 1,
@@ -244,7 +246,7 @@ impl World {
             processes: json!([]),
             port: Some(80),
             health: HealthCheck::default(),
-            variables_ciphertext: vec![1],
+            variables_ciphertext: platform.keys.seal(frozen, &Secret::new(r#"{"KEY":"frozen"}"#)),
             created_at: now,
         };
         releases::insert(&mut tx, &release).await.unwrap();

@@ -68,7 +68,15 @@ struct Attacker {
 
 #[tokio::test]
 async fn what_is_somebody_elses_is_neither_read_nor_changed_by_any_way() {
-    let world = World::new().await;
+    ask_for_everything(World::new().await).await;
+}
+
+#[tokio::test]
+async fn what_is_somebody_elses_is_neither_read_nor_changed_on_postgresql_either() {
+    ask_for_everything(World::on_postgres().await).await;
+}
+
+async fn ask_for_everything(world: World) {
     let shared = world.shared().await;
     let victim = world.fixture("victim", &shared).await;
     let own = world.fixture("attacker", &shared).await;

@@ -65,7 +65,16 @@ fn outcome(field: &str, answer: &Value) -> &'static str {
 
 #[tokio::test]
 async fn who_gets_in_where_is_as_it_is_written_down() {
-    let world = World::new().await;
+    compare(World::new().await).await;
+}
+
+/// What the first lock opens, the second does not keep shut.
+#[tokio::test]
+async fn who_gets_in_where_is_the_same_on_postgresql() {
+    compare(World::on_postgres().await).await;
+}
+
+async fn compare(world: World) {
     let shared = world.shared().await;
     let schema = Schema::of(&world).await;
     let mut text = String::from("# root field, as declared: who gets in. `no`: refused; `nothing`: as if it were not there.\n");

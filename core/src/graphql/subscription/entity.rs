@@ -43,7 +43,9 @@ impl EntitySubscription {
             ctx,
             move |what| matches!(what, Changed::Application(changed) if *changed == id),
             move |platform, viewer| {
-                Box::pin(async move { Ok(store::applications::find(&mut platform.db.read().await?, viewer, id).await?.map(Application)) })
+                Box::pin(async move {
+                    Ok(store::applications::find(&mut platform.db.read_as(viewer).await?, viewer, id).await?.map(Application))
+                })
             },
         ))
     }
@@ -60,7 +62,9 @@ impl EntitySubscription {
             ctx,
             move |what| matches!(what, Changed::Deployment(changed) if *changed == id),
             move |platform, viewer| {
-                Box::pin(async move { Ok(store::deployments::find(&mut platform.db.read().await?, viewer, id).await?.map(Deployment)) })
+                Box::pin(
+                    async move { Ok(store::deployments::find(&mut platform.db.read_as(viewer).await?, viewer, id).await?.map(Deployment)) },
+                )
             },
         ))
     }
@@ -77,7 +81,9 @@ impl EntitySubscription {
             ctx,
             move |what| matches!(what, Changed::Operation(changed) if *changed == id),
             move |platform, viewer| {
-                Box::pin(async move { Ok(store::operations::find(&mut platform.db.read().await?, viewer, id).await?.map(Operation)) })
+                Box::pin(
+                    async move { Ok(store::operations::find(&mut platform.db.read_as(viewer).await?, viewer, id).await?.map(Operation)) },
+                )
             },
         ))
     }

@@ -176,7 +176,7 @@ impl Build {
 
     async fn release(&self, ctx: &Context<'_>) -> Result<Option<store::releases::Release>> {
         let Some(id) = self.0.release_id else { return Ok(None) };
-        Ok(store::releases::find(&mut ctx.platform().db.read().await?, ctx.viewer()?, id).await?)
+        Ok(store::releases::find(&mut ctx.platform().db.read_as(ctx.viewer()?).await?, ctx.viewer()?, id).await?)
     }
 }
 
