@@ -72,6 +72,7 @@ fn found(bytes: &[u8], secret: &str) -> bool {
 }
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "how much was tried is worth seeing")]
 async fn no_secret_is_found_where_it_must_not_be() {
     let lines = Lines::default();
     let writer = lines.clone();

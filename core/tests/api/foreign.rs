@@ -76,6 +76,7 @@ async fn what_is_somebody_elses_is_neither_read_nor_changed_on_postgresql_either
     ask_for_everything(World::on_postgres().await).await;
 }
 
+#[expect(clippy::print_stdout, reason = "how much was tried is worth seeing")]
 async fn ask_for_everything(world: World) {
     let shared = world.shared().await;
     let victim = world.fixture("victim", &shared).await;

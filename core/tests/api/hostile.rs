@@ -85,6 +85,7 @@ fn places(schema: &Schema, kind: &Value, path: &mut Vec<String>, found: &mut Vec
 }
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "how much was tried is worth seeing")]
 async fn hostile_text_is_text_wherever_it_stands() {
     let world = World::new().await;
     let shared = world.shared().await;

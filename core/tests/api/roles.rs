@@ -74,6 +74,7 @@ async fn who_gets_in_where_is_the_same_on_postgresql() {
     compare(World::on_postgres().await).await;
 }
 
+#[expect(clippy::print_stdout, reason = "how much was tried is worth seeing")]
 async fn compare(world: World) {
     let shared = world.shared().await;
     let schema = Schema::of(&world).await;

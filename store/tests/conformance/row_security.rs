@@ -131,6 +131,7 @@ async fn who_belongs_to_many_sees_all_of_them() {
 
 /// Prints what the second lock costs, and fails only where it costs what nobody would pay.
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "how much was tried is worth seeing")]
 async fn the_second_lock_costs_little() {
     let database = TestDatabase::postgres().await;
     let db = &database.db;
