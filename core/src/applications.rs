@@ -217,21 +217,33 @@ pub struct Filter {
 /// # Errors
 /// Those of the database.
 pub async fn find(platform: &Platform, viewer: &Viewer, id: ApplicationId) -> Result<Option<Application>> {
-    Ok(applications::find(&mut platform.db.read_once().await?, viewer, id).await?)
+    Ok(applications::find(&mut platform.db.read_as(viewer).await?, viewer, id).await?)
 }
 
 /// # Errors
 /// Those of the database.
 pub async fn by_slug(platform: &Platform, viewer: &Viewer, slug: &str) -> Result<Option<Application>> {
     let Ok(slug) = slug.parse::<Slug>() else { return Ok(None) };
-    Ok(applications::by_slug(&mut platform.db.read_once().await?, viewer, &slug).await?)
+    Ok(applications::by_slug(&mut platform.db.read_as(viewer).await?, viewer, &slug).await?)
 }
 
 /// # Errors
 /// Those of the database.
 pub async fn list(platform: &Platform, viewer: &Viewer, filter: Filter, page: &Page) -> Result<Slice<Application>> {
+    check_search(filter.search.as_deref())?;
     let filter = applications::Filter { organization: filter.organization, status: filter.status, search: filter.search };
-    Ok(applications::list(&mut platform.db.read_once().await?, viewer, &filter, page).await?)
+    Ok(applications::list(&mut platform.db.read_as(viewer).await?, viewer, &filter, page).await?)
+}
+
+/// Of what somebody looks for.
+const MAX_SEARCH_CHARACTERS: usize = 200;
+
+/// A longer pattern is more than a database takes.
+pub(crate) fn check_search(search: Option<&str>) -> Result<()> {
+    if search.is_some_and(|search| search.chars().count() > MAX_SEARCH_CHARACTERS) {
+        return Err(UserError::too_long("search", format!("Look for at most {MAX_SEARCH_CHARACTERS} characters.")).into());
+    }
+    Ok(())
 }
 
 /// Whether an application may be given this slug. Slugs are the platform's: the answer is the same for everybody.

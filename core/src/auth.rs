@@ -145,7 +145,7 @@ pub async fn create_api_token(platform: &Platform, viewer: &Viewer, new: NewApiT
     let mut organization = new.organization;
     let mut permissions = new.permissions;
     if let Some(id) = new.application {
-        let found = applications::find(&mut platform.db.read().await?, viewer, id).await?;
+        let found = applications::find(&mut platform.db.read_as(viewer).await?, viewer, id).await?;
         let found = found.filter(|row| new.organization.is_none_or(|named| named == row.organization_id));
         refusals.check(found.is_some(), || UserError::not_found("applicationId", "application"));
         organization = organization.or(found.map(|row| row.organization_id));

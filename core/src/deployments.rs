@@ -88,7 +88,7 @@ pub async fn redeploy(p: &Platform, viewer: &Viewer, id: DeploymentId, key: Opti
 /// # Errors
 /// As [`request`].
 pub async fn redeploy_for_variables(p: &Platform, viewer: &Viewer, application: ApplicationId) -> Result<Option<(Deployment, Operation)>> {
-    let row = applications::find(&mut p.db.read_once().await?, viewer, application).await?;
+    let row = applications::find(&mut p.db.read_as(viewer).await?, viewer, application).await?;
     let row = row.ok_or_else(|| UserError::not_found("id", "application"))?;
     match row.current_deployment_id.filter(|_| row.current_release_id.is_some()) {
         Some(current) => again(p, viewer, current, None, DeploymentTrigger::EnvChange).await.map(Some),

@@ -220,6 +220,6 @@ pub async fn revoke(platform: &Platform, viewer: &Viewer, id: InvitationId) -> R
 /// # Errors
 /// Those of the database.
 pub async fn find(platform: &Platform, viewer: &Viewer, id: InvitationId) -> Result<Option<Invitation>> {
-    let found = invitations::find(&mut platform.db.read().await?, viewer, id).await?;
+    let found = invitations::find(&mut platform.db.read_as(viewer).await?, viewer, id).await?;
     Ok(found.filter(|row| require(viewer, row.organization_id, Role::Admin).is_ok()))
 }

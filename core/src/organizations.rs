@@ -134,14 +134,14 @@ pub(crate) fn taken(slug: &Slug) -> Error {
 /// # Errors
 /// Those of the database.
 pub async fn find(platform: &Platform, viewer: &Viewer, id: OrganizationId) -> Result<Option<Organization>> {
-    Ok(organizations::find(&mut platform.db.read_once().await?, viewer, id).await?)
+    Ok(organizations::find(&mut platform.db.read_as(viewer).await?, viewer, id).await?)
 }
 
 /// # Errors
 /// Those of the database.
 pub async fn by_slug(platform: &Platform, viewer: &Viewer, slug: &str) -> Result<Option<Organization>> {
     let Ok(slug) = slug.parse::<Slug>() else { return Ok(None) };
-    Ok(organizations::by_slug(&mut platform.db.read_once().await?, viewer, &slug).await?)
+    Ok(organizations::by_slug(&mut platform.db.read_as(viewer).await?, viewer, &slug).await?)
 }
 
 /// Those that the caller may see.
@@ -149,7 +149,7 @@ pub async fn by_slug(platform: &Platform, viewer: &Viewer, slug: &str) -> Result
 /// # Errors
 /// Those of the database.
 pub async fn list(platform: &Platform, viewer: &Viewer, page: &Page) -> Result<Slice<Organization>> {
-    Ok(organizations::list(&mut platform.db.read_once().await?, viewer, page).await?)
+    Ok(organizations::list(&mut platform.db.read_as(viewer).await?, viewer, page).await?)
 }
 
 /// That the caller is at least `role` in the organization. Who does not belong to it learns nothing of it.

@@ -86,6 +86,7 @@ pub async fn update(
 /// [`Error::Forbidden`] for others.
 pub async fn list(platform: &Platform, viewer: &Viewer, search: Option<String>, page: &Page) -> Result<Slice<User>> {
     require_administrator(viewer)?;
+    crate::applications::check_search(search.as_deref())?;
     Ok(users::list(&mut platform.db.read().await?, search.as_deref(), page).await?)
 }
 

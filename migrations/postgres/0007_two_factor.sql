@@ -13,3 +13,6 @@ CREATE TABLE recovery_codes (
     used_at TIMESTAMPTZ NULL,
     PRIMARY KEY (user_id, code_digest)
 );
+
+-- Who is disabled signs in no longer, and what they signed in with opens nothing.
+ALTER TABLE users ADD COLUMN disabled_at TIMESTAMPTZ NULL;

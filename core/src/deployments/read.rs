@@ -34,7 +34,7 @@ pub fn can_cancel(deployment: &Deployment) -> bool {
 /// # Errors
 /// Those of the database.
 pub async fn find(p: &Platform, viewer: &Viewer, id: DeploymentId) -> Result<Option<Deployment>> {
-    Ok(deployments::find(&mut p.db.read_once().await?, viewer, id).await?)
+    Ok(deployments::find(&mut p.db.read_as(viewer).await?, viewer, id).await?)
 }
 
 /// The end of what a failed deployment wrote: of the instance that failed, the first by process and index, else of its build log.
@@ -52,7 +52,7 @@ pub fn last_lines(mut instances: Vec<Instance>, build_log: Vec<BuildLogLine>) ->
 /// # Errors
 /// Those of the database.
 pub async fn build_log(p: &Platform, viewer: &Viewer, id: DeploymentId, after: i64, most: i64) -> Result<Vec<BuildLogLine>> {
-    Ok(build_logs::after(&mut p.db.read_once().await?, viewer, id, after, most).await?)
+    Ok(build_logs::after(&mut p.db.read_as(viewer).await?, viewer, id, after, most).await?)
 }
 
 /// The number of the build log's last line; 0: there is none.

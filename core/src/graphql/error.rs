@@ -22,7 +22,12 @@ impl<E: Into<Error>> From<E> for Refused {
 impl From<Refused> for async_graphql::Error {
     fn from(Refused(error): Refused) -> Self {
         let (code, message) = match &error {
-            Error::User(errors) => ("INVALID", errors.first().map_or_else(|| error.to_string(), |first| first.message.clone())),
+            Error::User(errors) => {
+                let first = errors.first();
+                let is_missing = first.is_some_and(|first| first.code == crate::error::UserErrorCode::NotFound);
+                let message = first.map_or_else(|| error.to_string(), |first| first.message.clone());
+                (if is_missing { "NOT_FOUND" } else { "INVALID" }, message)
+            }
             Error::Unauthenticated => ("UNAUTHENTICATED", "Sign in first: send `Authorization: Bearer <token>`.".to_owned()),
             Error::Forbidden => ("FORBIDDEN", "Your role does not allow this.".to_owned()),
             Error::NotFound => ("NOT_FOUND", "There is nothing with this id.".to_owned()),

@@ -47,7 +47,7 @@ impl Tables {
     }
 
     pub(super) async fn read<T>(&self, load: impl AsyncFnOnce(&mut store::Tx) -> Result<T, store::StoreError>) -> Result<T, LoadError> {
-        let tx = async { load(&mut self.platform.db.read_once().await?).await };
+        let tx = async { load(&mut self.platform.db.read_as(&self.viewer()).await?).await };
         tx.await.map_err(|error| LoadError(Arc::new(error)))
     }
 }

@@ -103,5 +103,5 @@ pub async fn list(p: &Platform, viewer: &Viewer, application: Option<Application
 /// # Errors
 /// Those of the database.
 pub async fn find(p: &Platform, viewer: &Viewer, id: OperationId) -> Result<Option<Operation>> {
-    Ok(operations::find(&mut p.db.read_once().await?, viewer, id).await?)
+    Ok(operations::find(&mut p.db.read_as(viewer).await?, viewer, id).await?)
 }

@@ -25,6 +25,7 @@ async fn chain(world: &World) -> Value {
 }
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "how much was tried is worth seeing")]
 async fn no_mutation_goes_unwritten() {
     let world = World::new().await;
     let schema = Schema::of(&world).await;

@@ -81,7 +81,10 @@ impl Schema {
                 for field in one_of {
                     let name = field["name"].as_str().unwrap();
                     let path = [path, &[name]].concat();
-                    let value = self.value(&field["type"], &path, fill);
+                    // What has a default need not be given, however it is written.
+                    let has_default = !field["defaultValue"].is_null() && field["type"]["kind"] == "NON_NULL";
+                    let kind = if has_default { &field["type"]["ofType"] } else { &field["type"] };
+                    let value = self.value(kind, &path, fill);
                     let is_needed = field["type"]["kind"] == "NON_NULL" && field["defaultValue"].is_null();
                     match value {
                         Some(value) if is_needed => drop(needed.insert(name.to_owned(), value)),

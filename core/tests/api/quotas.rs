@@ -1,8 +1,8 @@
 //! How much an organization may have, and what becomes of an application that changes hands.
 
 use serde_json::{Value, json};
-use slipway_model::{Role, Viewer, state::ApplicationStatus};
-use slipway_store_testing::TestDatabase;
+use slipway_model::{Role, Viewer};
+use slipway_store::{Location, execute};
 
 use crate::world::{Customer, World};
 
@@ -45,9 +45,7 @@ async fn of_many_at_once_no_more_are_made_than_there_may_be() {
 
 #[tokio::test]
 async fn of_many_at_once_no_more_are_made_on_postgresql_either() {
-    let database = TestDatabase::postgres().await;
-    let url = database.url.clone();
-    many_at_once(&World::with(|config| config.database_url = url).await).await;
+    many_at_once(&World::on_postgres().await).await;
 }
 
 #[tokio::test]
@@ -76,72 +74,62 @@ async fn instances_are_counted_over_all_applications() {
     }
 }
 
-/// Makes a customer somebody in another's organization.
-async fn join(world: &World, who: &Customer, whose: &Customer, role: Role) {
-    let mut tx = world.platform().db.begin().await.unwrap();
-    let membership = slipway_store::memberships::Membership {
-        id: slipway_model::MembershipId::new(&world.clock),
-        organization_id: whose.organization,
-        user_id: who.user,
-        role,
-        created_at: slipway_model::Clock::now(&world.clock),
-    };
-    slipway_store::memberships::insert(&mut tx, &membership).await.unwrap();
-    tx.commit().await.unwrap();
-}
-
 #[tokio::test]
 async fn an_application_changes_hands_with_its_secrets_and_without_its_tokens() {
     let world = World::new().await;
-    let ada = world.customer("ada", Role::Owner).await;
+    let shared = world.shared().await;
+    let shop = world.fixture("shop", &shared).await;
+    let (id, variable) = (&shop.ids["app"], &shop.ids["var"]);
+    let ada = world.sign_in(shop.owner).await.1;
     let bob = world.customer("bob", Role::Owner).await;
-    let id = world.application(&ada, "Shop").await;
-    let set = json!({"applicationId": id, "variables": [{"key": "KEY", "value": "kept-secret"}]});
-    let variable = world.mutate(&ada.token, "variablesSet", set, "variables { id fingerprint }").await["variables"][0].take();
-    let token = world.mutate(&ada.token, "apiTokenCreate", json!({"name": "ci", "applicationId": id}), "secret").await["secret"].take();
+    let token = world.mutate(&ada, "apiTokenCreate", json!({"name": "ci", "applicationId": id}), "secret").await["secret"].take();
     let to = |organization: &str| json!({"id": id, "organizationId": organization});
     let target = bob.organization.to_string();
-    assert_eq!(world.refusals(&ada.token, "applicationTransfer", to(&target)).await, ["NOT_FOUND organizationId"]);
+    assert_eq!(world.refusals(&ada, "applicationTransfer", to(&target)).await, ["NOT_FOUND organizationId"]);
     assert_eq!(world.refusals(&bob.token, "applicationTransfer", to(&target)).await, ["NOT_FOUND id"]);
-    assert_eq!(world.refusals(&ada.token, "applicationTransfer", to(&ada.organization.to_string())).await, ["INVALID organizationId"]);
-    join(&world, &ada, &bob, Role::Admin).await;
+    assert_eq!(world.refusals(&ada, "applicationTransfer", to(&shop.ids["org"])).await, ["INVALID organizationId"]);
+    let guest = world.join(shop.owner, bob.organization, Role::Admin).await;
     set_quota(&world, &bob, 0, 10).await;
-    assert_eq!(world.refusals(&ada.token, "applicationTransfer", to(&target)).await, ["QUOTA_EXCEEDED"]);
+    assert_eq!(world.refusals(&ada, "applicationTransfer", to(&target)).await, ["QUOTA_EXCEEDED"]);
     set_quota(&world, &bob, 1, 10).await;
 
-    // What is under way holds it.
-    let deploy =
-        "mutation($id: ID!) { applicationDeploy(input: {id: $id, source: {image: \"nginx\"}}) { deployment { id } errors { code } } }";
-    let deployed = world.data(&ada.token, deploy, json!({"id": id})).await["applicationDeploy"]["deployment"]["id"].take();
-    assert_eq!(world.refusals(&ada.token, "applicationTransfer", to(&target)).await, ["INVALID_STATE"]);
-    world.mutate(&ada.token, "deploymentCancel", json!({"id": deployed}), "").await;
-    let mut moved = Value::Null;
-    for _ in 0..100 {
-        moved = world.mutate(&ada.token, "applicationTransfer", to(&target), "application { organization { slug } version }").await;
-        if moved["errors"] == json!([]) {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    // What runs would run among its old neighbours.
+    let run = async |desired: bool, status: &str| {
+        let mut tx = world.platform().db.begin().await.unwrap();
+        let application: slipway_model::ApplicationId = id.parse().unwrap();
+        execute!(tx, "UPDATE instances SET desired = $2, status = $3 WHERE application_id = $1", application, desired, status).unwrap();
+        tx.commit().await.unwrap();
+    };
+    for (desired, status) in [(true, "healthy"), (false, "stopping")] {
+        run(desired, status).await;
+        assert_eq!(world.refusals(&ada, "applicationTransfer", to(&target)).await, ["INVALID_STATE"], "{status}");
     }
-    assert_eq!(moved["application"]["organization"]["slug"], "bob", "{moved}");
+    run(false, "stopped").await;
+    let moved = world.mutate(&ada, "applicationTransfer", to(&target), "application { organization { slug } version }").await;
+    assert_eq!(moved["application"], json!({"organization": {"slug": "bob"}, "version": 2}), "{moved}");
 
-    let query = "query($id: ID!) { application(id: $id) { status variables { fingerprint } deployments { nodes { id } } events { nodes { type } } } }";
+    let query =
+        "query($id: ID!) { application(id: $id) { variables { id fingerprint } deployments { nodes { id } } events { nodes { type } } } }";
     let seen = world.data(&bob.token, query, json!({"id": id})).await;
-    assert_eq!(seen["application"]["deployments"]["nodes"], json!([{"id": deployed}]));
-    assert_ne!(seen["application"]["variables"][0]["fingerprint"], variable["fingerprint"], "marks are an organization's own");
-    let revealed = world.mutate(&bob.token, "variableReveal", json!({"id": variable["id"]}), "value").await;
-    assert_eq!(revealed["value"], "kept-secret");
+    assert_eq!(seen["application"]["deployments"]["nodes"], json!([{"id": shop.ids["dep"]}]));
+    assert_eq!(seen["application"]["events"]["nodes"].as_array().unwrap().len(), 2);
+    assert_ne!(seen["application"]["variables"][0]["fingerprint"], "f", "marks are an organization's own");
+    let revealed = world.mutate(&bob.token, "variableReveal", json!({"id": variable}), "value").await;
+    assert_eq!(revealed["value"], "value-of-shop");
+    // What a release froze opens in its new place too.
+    let mut tx = world.platform().db.read().await.unwrap();
+    let application = id.parse().unwrap();
+    let release = slipway_store::releases::newest(&mut tx, application, 1).await.unwrap().remove(0);
+    drop(tx);
+    let place = Location::new("releases", "variables_ciphertext", release.id, Some(bob.organization));
+    assert_eq!(world.platform().keys.open(place, &release.variables_ciphertext).unwrap().expose(), r#"{"KEY":"frozen"}"#);
     let answer = world.ask(token.as_str(), "{ viewer { id } }", json!({})).await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "the old owner's token for it ended");
 
     // Who is no administrator there any more sees it no longer.
     let mut tx = world.platform().db.begin().await.unwrap();
-    let memberships = slipway_store::memberships::of_user(&mut tx, ada.user).await.unwrap();
-    let guest = memberships.iter().find(|row| row.organization_id == bob.organization).unwrap();
-    slipway_store::memberships::delete(&mut tx, &Viewer::Platform, guest.id).await.unwrap();
+    slipway_store::memberships::delete(&mut tx, &Viewer::Platform, guest).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(world.data(&ada.token, query, json!({"id": id})).await["application"], Value::Null);
-    let own = world.data(&ada.token, "{ applications { nodes { id } } }", json!({})).await;
-    assert_eq!(own["applications"]["nodes"], json!([]));
-    assert_ne!(seen["application"]["status"], json!(ApplicationStatus::Running.to_string().to_uppercase()));
+    assert_eq!(world.data(&ada, query, json!({"id": id})).await["application"], Value::Null);
+    assert_eq!(world.data(&ada, "{ applications { nodes { id } } }", json!({})).await["applications"]["nodes"], json!([]));
 }

@@ -23,6 +23,7 @@ const FOR_PEOPLE: &[&str] =
 const OPEN: &[&str] = &["viewer", "node", "nodes", "organization", "organizations", "rateLimit"];
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "how much was tried is worth seeing")]
 async fn a_token_opens_the_fields_that_name_its_permission_and_no_others() {
     let world = World::new().await;
     let schema = Schema::of(&world).await;

@@ -42,6 +42,15 @@ impl World {
         Self::with(|_| {}).await
     }
 
+    /// On PostgreSQL, where the second lock is shut too.
+    pub async fn on_postgres() -> Self {
+        let postgres = TestDatabase::postgres().await;
+        let url = postgres.url.clone();
+        let mut world = Self::with(|config| config.database_url = url).await;
+        world._database = postgres;
+        world
+    }
+
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         // The client's TLS is never used, but wants a provider to exist.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -13,6 +13,8 @@ use std::{
 const INSTALLATIONS: &str = "/usr/lib/postgresql";
 /// Whom the cluster runs as when the tests run as root, whom PostgreSQL refuses.
 const UNPRIVILEGED: &str = "nobody";
+/// Whom the tests are in the databases: the owner of each, and no superuser, whom row security lets through.
+const ORDINARY: &str = "slipway";
 const PREFIX: &str = "slipway-postgres-";
 
 /// A running cluster whose data is not worth keeping.
@@ -57,6 +59,8 @@ impl Cluster {
         ]));
         cluster.serve(&data);
         cluster.await_readiness();
+        let mut createuser = Command::new(cluster.binaries.join("createuser"));
+        run(createuser.arg("-h").arg(&cluster.directory).args(["-U", "postgres", ORDINARY]));
         cluster
     }
 
@@ -65,9 +69,17 @@ impl Cluster {
     /// # Panics
     /// When it cannot be made.
     pub fn create_database(&self, name: &str) -> String {
-        run(Command::new(self.binaries.join("createdb")).arg("-h").arg(&self.directory).args(["-U", "postgres", "-T", "template0", name]));
+        run(Command::new(self.binaries.join("createdb")).arg("-h").arg(&self.directory).args([
+            "-U",
+            "postgres",
+            "-O",
+            ORDINARY,
+            "-T",
+            "template0",
+            name,
+        ]));
         let host = self.directory.display().to_string().replace('/', "%2F");
-        format!("postgres://postgres@{host}/{name}")
+        format!("postgres://{ORDINARY}@{host}/{name}")
     }
 
     /// Removes a database, and whoever is still connected to it.

@@ -15,6 +15,7 @@ mod paging;
 mod people;
 mod platform;
 mod quotas;
+mod row_security;
 mod schema;
 mod tenancy;
 mod transactions;

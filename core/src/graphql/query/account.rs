@@ -137,7 +137,7 @@ async fn look_up(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     let (platform, viewer) = (ctx.platform(), ctx.viewer()?);
     let admin = viewer.is_platform_admin();
     let own = |user: model::UserId| Some(user) == viewer.user_id();
-    let tx = &mut platform.db.read().await?;
+    let tx = &mut platform.db.read_as(viewer).await?;
     let prefix = id.split('_').next().unwrap_or_default();
     Ok(match prefix {
         model::UserId::PREFIX => {

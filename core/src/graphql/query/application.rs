@@ -76,7 +76,7 @@ impl ApplicationQuery {
     #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppRead))]
     async fn deployment(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Deployment>> {
         let Ok(id) = id.as_str().parse::<DeploymentId>() else { return Ok(None) };
-        Ok(store::deployments::find(&mut ctx.platform().db.read_once().await?, ctx.viewer()?, id).await?.map(Deployment))
+        Ok(store::deployments::find(&mut ctx.platform().db.read_as(ctx.viewer()?).await?, ctx.viewer()?, id).await?.map(Deployment))
     }
 
     /// A build by its id.
@@ -84,13 +84,13 @@ impl ApplicationQuery {
     async fn build(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Build>> {
         let Ok(id) = id.as_str().parse::<BuildId>() else { return Ok(None) };
         let id = DeploymentId::from_uuid(id.uuid());
-        Ok(store::deployments::find(&mut ctx.platform().db.read_once().await?, ctx.viewer()?, id).await?.map(Build))
+        Ok(store::deployments::find(&mut ctx.platform().db.read_as(ctx.viewer()?).await?, ctx.viewer()?, id).await?.map(Build))
     }
 
     /// An operation by its id.
     #[graphql(directive = permitted::apply(Role::OrgMember, Permission::AppRead))]
     async fn operation(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Operation>> {
         let Ok(id) = id.as_str().parse() else { return Ok(None) };
-        Ok(store::operations::find(&mut ctx.platform().db.read_once().await?, ctx.viewer()?, id).await?.map(Operation))
+        Ok(store::operations::find(&mut ctx.platform().db.read_as(ctx.viewer()?).await?, ctx.viewer()?, id).await?.map(Operation))
     }
 }

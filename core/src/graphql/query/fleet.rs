@@ -78,7 +78,9 @@ impl FleetQuery {
     ) -> Result<OperationConnection> {
         let status: Option<Vec<_>> = status.map(|status| status.into_iter().map(Into::into).collect());
         let page = page(first, after, last, before)?;
-        Ok(store::operations::list(&mut ctx.platform().db.read_once().await?, ctx.viewer()?, status.as_deref(), &page).await?.into())
+        Ok(store::operations::list(&mut ctx.platform().db.read_as(ctx.viewer()?).await?, ctx.viewer()?, status.as_deref(), &page)
+            .await?
+            .into())
     }
 
     /// The plugins that were found, oldest first.

@@ -43,9 +43,9 @@ impl EntitySubscription {
             ctx,
             move |what| matches!(what, Changed::Application(changed) if *changed == id),
             move |platform, viewer| {
-                Box::pin(
-                    async move { Ok(store::applications::find(&mut platform.db.read_once().await?, viewer, id).await?.map(Application)) },
-                )
+                Box::pin(async move {
+                    Ok(store::applications::find(&mut platform.db.read_as(viewer).await?, viewer, id).await?.map(Application))
+                })
             },
         ))
     }
@@ -63,7 +63,7 @@ impl EntitySubscription {
             move |what| matches!(what, Changed::Deployment(changed) if *changed == id),
             move |platform, viewer| {
                 Box::pin(
-                    async move { Ok(store::deployments::find(&mut platform.db.read_once().await?, viewer, id).await?.map(Deployment)) },
+                    async move { Ok(store::deployments::find(&mut platform.db.read_as(viewer).await?, viewer, id).await?.map(Deployment)) },
                 )
             },
         ))
@@ -81,7 +81,9 @@ impl EntitySubscription {
             ctx,
             move |what| matches!(what, Changed::Operation(changed) if *changed == id),
             move |platform, viewer| {
-                Box::pin(async move { Ok(store::operations::find(&mut platform.db.read_once().await?, viewer, id).await?.map(Operation)) })
+                Box::pin(
+                    async move { Ok(store::operations::find(&mut platform.db.read_as(viewer).await?, viewer, id).await?.map(Operation)) },
+                )
             },
         ))
     }

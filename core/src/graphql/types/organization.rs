@@ -6,6 +6,7 @@ use slipway_model::{OrganizationId, Viewer};
 use slipway_store as store;
 
 use crate::{
+    applications,
     error::Error,
     graphql::{
         access::Role,
@@ -111,6 +112,7 @@ impl Organization {
         #[graphql(desc = "Only those in one of these states.")] status: Option<Vec<ApplicationStatus>>,
         #[graphql(desc = "Only those with this in their name or slug.")] search: Option<String>,
     ) -> Result<ApplicationConnection> {
+        applications::check_search(search.as_deref())?;
         let list = lists::Applications { status: status.map(|status| status.into_iter().map(Into::into).collect()), search };
         Ok(ctx.rows().list(list, self.0.id, page(first, after, last, before)?).await?.into())
     }
