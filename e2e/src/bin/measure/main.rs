@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
 mod apps;
+mod dashboard;
 mod deploy;
 mod memory;
 mod plan;
@@ -32,6 +33,9 @@ async fn main() -> Result<()> {
     }
     if is_wanted("memory") {
         memory::measure().await?;
+    }
+    if is_wanted("dashboard") {
+        dashboard::measure().await?;
     }
     if is_wanted("sockets") {
         sockets::measure().await?;
