@@ -31,14 +31,15 @@ use crate::{
     error::{Result, UserError},
 };
 
-/// Lines of one batch.
+/// Lines of one batch, and bytes of their text after which no further ones are waited for.
 const BATCH_LINES: usize = 256;
+const BATCH_BYTES: usize = 256 * 1024;
 /// Lines that come within this time travel together, in the order of their times.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 /// How often it is looked for new instances, beside the news of them.
 const LOOK: Duration = Duration::from_secs(5);
-/// Batches that may wait for the reader.
-const BATCHES: usize = 16;
+/// Batches that may wait at each step between the nodes and the reader. What waits in front of them is bounded by its size.
+const BATCHES: usize = 2;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -253,7 +254,7 @@ impl Reader {
         let mut out = Lines { lines: vec![], dropped_lines: 0 };
         self.take(first, &mut out);
         let until = tokio::time::Instant::now() + BATCH_TIME;
-        while out.lines.len() < BATCH_LINES {
+        while out.lines.len() < BATCH_LINES && out.lines.iter().map(|line| line.message.len()).sum::<usize>() < BATCH_BYTES {
             match tokio::time::timeout_at(until, sources.recv()).await {
                 Ok(Some(news)) => self.take(news, &mut out),
                 Ok(None) | Err(_) => break,

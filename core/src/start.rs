@@ -99,8 +99,7 @@ pub async fn start_in(config: Config, setting: Setting) -> Result<Core, StartErr
     let agent_address = agents.address();
     let address = platform.config.listen;
     let failed = |cause| StartError::Listen { address, cause };
-    let socket = std::net::TcpListener::bind(address).map_err(failed)?;
-    socket.set_nonblocking(true).map_err(failed)?;
+    let socket = http::listen(address).map_err(failed)?;
     let address = socket.local_addr().map_err(failed)?;
 
     let stop = CancellationToken::new();

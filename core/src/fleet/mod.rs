@@ -8,6 +8,7 @@ mod desired;
 mod enroll;
 mod intake;
 mod listener;
+mod readers;
 mod session;
 mod silence;
 
@@ -25,10 +26,8 @@ pub(crate) use listener::{AgentListener, ListenError};
 pub use silence::sweep;
 pub(crate) use silence::watch_for_silence;
 
+use self::readers::{Batches, Readers, Room};
 use crate::tls::Authority;
-
-/// Batches of one log query that may wait for their reader. A reader that is slower loses lines, and is told how many.
-const LOG_BATCHES: usize = 64;
 
 /// RFC 6455.
 const GOING_AWAY: u16 = 1001;
@@ -38,6 +37,8 @@ const GOING_AWAY: u16 = 1001;
 pub struct Fleet {
     authority: Authority,
     known: Mutex<Known>,
+    /// For what readers of logs have not taken yet.
+    log_room: Room,
 }
 
 #[derive(Debug, Default)]
@@ -61,18 +62,12 @@ struct Session {
     /// A close code, once it has to go.
     closing: watch::Sender<Option<u16>>,
     outbox: mpsc::Sender<CoreMessage>,
-    logs: Mutex<HashMap<LogQueryId, LogReader>>,
-}
-
-#[derive(Debug)]
-struct LogReader {
-    to: mpsc::Sender<LogBatch>,
-    dropped_lines: u64,
+    logs: Readers,
 }
 
 impl Fleet {
     pub(crate) fn new(authority: Authority) -> Self {
-        Self { authority, known: Mutex::default() }
+        Self { authority, known: Mutex::default(), log_room: Room::default() }
     }
 
     /// What enrollment tokens carry of the authority that agents trust.
@@ -129,8 +124,7 @@ impl Fleet {
             known.next_query += 1;
             known.next_query
         };
-        let (to, batches) = mpsc::channel(LOG_BATCHES);
-        session.readers().insert(number, LogReader { to, dropped_lines: 0 });
+        let batches = session.logs.open(number);
         let stream = LogStream { query: number, session: session.clone(), batches };
         // Dropping the stream takes the reader out again.
         session.outbox.try_send(CoreMessage::LogOpen(query(number))).ok()?;
@@ -165,7 +159,7 @@ impl Fleet {
         if known.sessions.get(&session.node).is_some_and(|current| current.number == session.number) {
             known.sessions.remove(&session.node);
         }
-        session.readers().clear();
+        session.logs.close_all();
     }
 
     fn session(&self, node: NodeId) -> Option<Arc<Session>> {
@@ -186,26 +180,6 @@ impl Session {
             is_first
         });
     }
-
-    fn readers(&self) -> MutexGuard<'_, HashMap<LogQueryId, LogReader>> {
-        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Hands lines to whoever asked for them; never waits.
-    fn deliver(&self, mut batch: LogBatch) {
-        let mut readers = self.readers();
-        let Some(reader) = readers.get_mut(&batch.query) else { return };
-        let (query, is_last, lines) = (batch.query, batch.end, batch.lines.len() as u64);
-        let told = batch.dropped_lines;
-        batch.dropped_lines += reader.dropped_lines;
-        match reader.to.try_send(batch) {
-            Ok(()) => reader.dropped_lines = 0,
-            Err(_) => reader.dropped_lines += told + lines,
-        }
-        if is_last {
-            readers.remove(&query);
-        }
-    }
 }
 
 /// The answers to one log query.
@@ -213,19 +187,19 @@ impl Session {
 pub(crate) struct LogStream {
     query: LogQueryId,
     session: Arc<Session>,
-    batches: mpsc::Receiver<LogBatch>,
+    batches: Batches,
 }
 
 impl LogStream {
     /// `None`: nothing more comes, because that was all or because the node is gone.
     pub(crate) async fn next(&mut self) -> Option<LogBatch> {
-        self.batches.recv().await
+        self.batches.next().await
     }
 }
 
 impl Drop for LogStream {
     fn drop(&mut self) {
-        if self.session.readers().remove(&self.query).is_some() {
+        if self.session.logs.close(self.query) {
             // A full outbox is that of a session about to end, which ends its queries.
             let _ = self.session.outbox.try_send(CoreMessage::LogClose { query: self.query });
         }

@@ -28,7 +28,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
-use super::{Session, desired, intake};
+use super::{Session, desired, intake, readers::Readers};
 use crate::Platform;
 
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,7 +64,7 @@ async fn serve(p: Platform, mut socket: WebSocket) {
         nudge: Notify::new(),
         closing,
         outbox,
-        logs: std::sync::Mutex::default(),
+        logs: Readers::new(p.fleet.log_room.clone()),
     });
     tracing::info!(node = %node.id, name = node.name, agent = hello.facts.agent_version, "agent connected");
     let (sink, stream) = socket.split();
@@ -192,7 +192,7 @@ impl Talk {
                 }
             }
             AgentMessage::Logs(batch) => {
-                self.session.deliver(batch);
+                self.session.logs.deliver(batch);
                 Ok(())
             }
             AgentMessage::Hello(_) => Err(Ends(close::BAD_MESSAGE)),

@@ -24,11 +24,28 @@ use axum::{
 };
 use axum_server::{Handle, accept::NoDelayAcceptor};
 use hyper_util::rt::TokioTimer;
+use tokio::net::TcpSocket;
 
 use crate::{Platform, graphql::Api, uploads};
 
 /// For the head of a request to arrive, from the opening of the connection or the end of the last request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What the kernel keeps for a client that reads slowly or not at all. Left to itself it keeps megabytes for each.
+const SEND_BUFFER_BYTES: u32 = 256 * 1024;
+
+/// Opens the public listener.
+///
+/// # Errors
+/// When the address is taken, or not one of this machine.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    // Connections have what their listener has.
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(1024)?.into_std()
+}
 
 /// Everything that the public listener answers.
 pub fn router(platform: Platform) -> Router {

@@ -37,7 +37,7 @@ const PING_EVERY: Duration = Duration::from_secs(25);
 /// Without any message, not even a pong.
 const SILENCE_LIMIT: Duration = Duration::from_secs(75);
 /// For one message to leave: after that the client is taken to have stopped reading.
-const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A close frame has no room for more.
 const MAX_REASON_BYTES: usize = 123;
@@ -223,7 +223,12 @@ impl Session {
                 self.operations.remove(&id);
                 self.error(&id, answer).await
             }
-            Event::Answer(answer) => self.send(json!({"type": "next", "id": id, "payload": answer.body})).await,
+            Event::Answer(answer) => {
+                let text = format!(r#"{{"type":"next","id":{},"payload":{}}}"#, Value::String(id), answer.body);
+                // Many who do not read may be waited for at once: each waits with its text alone.
+                drop(answer);
+                self.send_text(text).await
+            }
         }
     }
 
@@ -232,7 +237,11 @@ impl Session {
     }
 
     async fn send(&mut self, message: Value) -> Result<(), End> {
-        match timeout(SEND_TIMEOUT, self.socket.send(Message::Text(message.to_string().into()))).await {
+        self.send_text(message.to_string()).await
+    }
+
+    async fn send_text(&mut self, text: String) -> Result<(), End> {
+        match timeout(SEND_TIMEOUT, self.socket.send(Message::Text(text.into()))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(None),
         }

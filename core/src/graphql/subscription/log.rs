@@ -29,8 +29,9 @@ use crate::{
     },
 };
 
-/// Lines that travel together.
+/// Lines that travel together, and bytes of their text.
 const BATCH_LINES: i64 = 256;
+const BATCH_BYTES: usize = 256 * 1024;
 /// Lines that come within this time travel together.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 const MAX_TAIL: i64 = 10_000;
@@ -141,6 +142,21 @@ fn encode(batch: Lines, end: String) -> LogBatch {
     LogBatch { lines: lines.collect(), end_cursor, dropped_lines: i64::try_from(batch.dropped_lines).unwrap_or(i64::MAX) }
 }
 
+/// Leaves out what is too much for one batch. Whether there was any.
+fn cut_to_size(lines: &mut Vec<build_logs::BuildLogLine>) -> bool {
+    let mut room = BATCH_BYTES;
+    // The first one goes in any case: it has to go some time.
+    let fits = |line: &build_logs::BuildLogLine| {
+        let fits = room > 0;
+        room = room.saturating_sub(line.message.len());
+        fits
+    };
+    let fitting = lines.iter().map(fits).take_while(|fits| *fits).count();
+    let is_cut = fitting < lines.len();
+    lines.truncate(fitting);
+    is_cut
+}
+
 struct Follow {
     platform: Platform,
     caller: Caller,
@@ -167,9 +183,9 @@ impl Follow {
             let mut tx = self.platform.db.read().await?;
             // Its state is read in the same moment as the lines: nothing is added to the log of one that has ended.
             let deployment = deployments::find(&mut tx, viewer, self.deployment).await?.ok_or(Error::NotFound)?;
-            let lines = build_logs::after(&mut tx, viewer, self.deployment, self.after, BATCH_LINES).await?;
+            let mut lines = build_logs::after(&mut tx, viewer, self.deployment, self.after, BATCH_LINES).await?;
             drop(tx);
-            self.more = i64::try_from(lines.len()).is_ok_and(|count| count == BATCH_LINES);
+            self.more = i64::try_from(lines.len()).is_ok_and(|count| count == BATCH_LINES) | cut_to_size(&mut lines);
             if !lines.is_empty() {
                 let batch = batch(lines, self.after);
                 self.after = batch.end_cursor.parse().map_err(Error::internal)?;
