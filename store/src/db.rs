@@ -4,7 +4,7 @@ use std::{path::Path, str::FromStr, time::Duration};
 
 use slipway_model::Viewer;
 use sqlx::{
-    AssertSqlSafe, PgPool, SqlitePool,
+    AssertSqlSafe, PgPool, Postgres, SqlitePool, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -105,10 +105,7 @@ impl Db {
     /// # Errors
     /// Those of the database.
     pub async fn read(&self) -> Result<Tx, StoreError> {
-        Ok(match self {
-            Self::Sqlite { readers, .. } => Tx::sqlite(readers.begin().await?, Access::Read),
-            Self::Postgres(pool) => Tx::postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?, Access::Read),
-        })
+        self.read_as(&Viewer::Platform).await
     }
 
     /// As [`Db::read`], for a caller: on PostgreSQL rows of other organizations are not there, even for a statement that forgets to
@@ -117,27 +114,12 @@ impl Db {
     /// # Errors
     /// Those of the database.
     pub async fn read_as(&self, viewer: &Viewer) -> Result<Tx, StoreError> {
-        match self {
-            Self::Sqlite { .. } => self.read().await,
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Tx::sqlite(readers.begin().await?, Access::Read),
             Self::Postgres(pool) => {
-                let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY{}", guard(viewer));
-                // Safe: of the viewer it holds ids alone, written by ourselves. One message, so that the guard costs no round trip.
-                Ok(Tx::postgres(pool.begin_with(AssertSqlSafe(begin)).await?, Access::Read))
+                Tx::postgres(begin_whole(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", viewer).await?, Access::Read)
             }
-        }
-    }
-
-    /// As [`Db::begin`], for a caller: see [`Db::read_as`].
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn begin_as(&self, viewer: &Viewer) -> Result<Tx, StoreError> {
-        match self {
-            Self::Sqlite { .. } => self.begin().await,
-            Self::Postgres(pool) => {
-                Ok(Tx::postgres(pool.begin_with(AssertSqlSafe(format!("BEGIN{}", guard(viewer)))).await?, Access::Write))
-            }
-        }
+        })
     }
 
     /// A transaction that writes. On SQLite there is one at a time: keep it short, and never await another inside it.
@@ -145,10 +127,18 @@ impl Db {
     /// # Errors
     /// Those of the database.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        self.begin_as(&Viewer::Platform).await
+    }
+
+    /// As [`Db::begin`], for a caller: see [`Db::read_as`].
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn begin_as(&self, viewer: &Viewer) -> Result<Tx, StoreError> {
         Ok(match self {
             // A transaction that begins as a reader cannot wait when it turns into a writer: it fails. So it begins as one.
             Self::Sqlite { writer, .. } => Tx::sqlite(writer.begin_with("BEGIN IMMEDIATE").await?, Access::Write),
-            Self::Postgres(pool) => Tx::postgres(pool.begin().await?, Access::Write),
+            Self::Postgres(pool) => Tx::postgres(begin_whole(pool, "BEGIN", viewer).await?, Access::Write),
         })
     }
 
@@ -162,6 +152,17 @@ impl Db {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Begins a transaction in a task of its own. Whoever asked may give up at any moment, and a connection on which a transaction is just
+/// being begun would go back into the pool inside it: read-only, of an old moment, and with the guard of another caller.
+async fn begin_whole(pool: &PgPool, begin: &'static str, viewer: &Viewer) -> Result<Transaction<'static, Postgres>, StoreError> {
+    // Safe: of the viewer it holds ids alone, written by ourselves. One message, so that the guard costs no round trip.
+    let begin = AssertSqlSafe(format!("{begin}{}", guard(viewer)));
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(begin).await }).await;
+    // It is not cancelled but with everything else, when the program ends.
+    Ok(begun.map_err(|_| sqlx::Error::PoolClosed)??)
 }
 
 /// What makes a transaction a caller's: the organizations that row security lets through, as an array. Nothing, for everything.
