@@ -58,7 +58,7 @@ pub async fn create(platform: &Platform, viewer: &Viewer, new: NewApplication) -
     let slug = organizations::slug(&mut refusals, new.slug.as_deref(), &new.name);
     check_reserved(&mut refusals, slug.as_ref());
     variables::check(&mut refusals, &new.variables);
-    let mut tx = platform.db.begin().await?;
+    let mut tx = platform.db.begin_as(viewer).await?;
     let plan = plans::find(&mut tx, new.plan).await?.filter(|plan| plan.active);
     match &plan {
         None => refusals.push(UserError::not_found("planId", "plan on offer")),
@@ -141,7 +141,7 @@ pub async fn update(
     expected: Option<i64>,
     fields: ApplicationFields,
 ) -> Result<Application> {
-    let mut tx = platform.db.begin().await?;
+    let mut tx = platform.db.begin_as(viewer).await?;
     let mut application = applications::find(&mut tx, viewer, id).await?.ok_or_else(|| UserError::not_found("id", "application"))?;
     require(viewer, application.organization_id, Role::Member, "id", "application")?;
     if expected.is_some_and(|expected| expected != application.version) {

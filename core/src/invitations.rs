@@ -58,7 +58,7 @@ pub async fn create(platform: &Platform, viewer: &Viewer, new: NewInvitation) ->
         accepted_by: None,
         revoked_at: None,
     };
-    let mut tx = platform.db.begin().await?;
+    let mut tx = platform.db.begin_as(viewer).await?;
     let not_found = || UserError::not_found("organizationId", "organization");
     rows::lock(&mut tx, viewer, new.organization).await?.ok_or_else(not_found)?;
     if memberships::has_email(&mut tx, viewer, new.organization, invitation.email.as_str()).await? {
@@ -204,7 +204,7 @@ fn has_account() -> Error {
 /// # Errors
 /// A refusal when there is none that can still be accepted.
 pub async fn revoke(platform: &Platform, viewer: &Viewer, id: InvitationId) -> Result<InvitationId> {
-    let mut tx = platform.db.begin().await?;
+    let mut tx = platform.db.begin_as(viewer).await?;
     let not_found = || UserError::not_found("id", "invitation");
     let invitation = invitations::find(&mut tx, viewer, id).await?.ok_or_else(not_found)?;
     applications::require(viewer, invitation.organization_id, Role::Admin, "id", "invitation")?;

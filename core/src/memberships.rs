@@ -19,7 +19,7 @@ use crate::{
 /// # Errors
 /// Refusals of the input; the last owner stays one.
 pub async fn update(platform: &Platform, viewer: &Viewer, id: MembershipId, role: Option<Role>) -> Result<Membership> {
-    let mut tx = platform.db.begin().await?;
+    let mut tx = platform.db.begin_as(viewer).await?;
     let member = locked(&mut tx, viewer, id).await?;
     applications::require(viewer, member.organization_id, Role::Owner, "id", "membership")?;
     let mut refusals = Refusals::new();
@@ -39,7 +39,7 @@ pub async fn update(platform: &Platform, viewer: &Viewer, id: MembershipId, role
 /// # Errors
 /// The last owner stays; an administrator removes no owner.
 pub async fn remove(platform: &Platform, viewer: &Viewer, id: MembershipId) -> Result<MembershipId> {
-    let mut tx = platform.db.begin().await?;
+    let mut tx = platform.db.begin_as(viewer).await?;
     let member = locked(&mut tx, viewer, id).await?;
     if viewer.user_id() != Some(member.user_id) {
         // Nobody is removed by somebody below them.

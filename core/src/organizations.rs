@@ -67,7 +67,7 @@ pub async fn update(
     name: Option<String>,
     slug: Option<String>,
 ) -> Result<Organization> {
-    let mut tx = platform.db.begin().await?;
+    let mut tx = platform.db.begin_as(viewer).await?;
     let not_found = || UserError::not_found("id", "organization");
     let mut organization = organizations::lock(&mut tx, viewer, id).await?.ok_or_else(not_found)?;
     applications::require(viewer, id, Role::Admin, "id", "organization")?;
@@ -92,7 +92,7 @@ pub async fn update(
 /// # Errors
 /// A wrong confirmation; applications that are still there.
 pub async fn delete(platform: &Platform, viewer: &Viewer, id: OrganizationId, confirm_slug: &str) -> Result<OrganizationId> {
-    let mut tx = platform.db.begin().await?;
+    let mut tx = platform.db.begin_as(viewer).await?;
     let not_found = || UserError::not_found("id", "organization");
     let organization = organizations::lock(&mut tx, viewer, id).await?.ok_or_else(not_found)?;
     applications::require(viewer, id, Role::Owner, "id", "organization")?;

@@ -45,7 +45,7 @@ pub async fn create(platform: &Platform, viewer: &Viewer, new: NewUpload) -> Res
     refusals.check(sha256.is_ok(), || UserError::invalid("sha256", "Send the archive's SHA-256 as 64 hexadecimal characters."));
     refusals.done()?;
     let sha256 = sha256.map_err(Error::internal)?;
-    let mut tx = platform.db.begin().await?;
+    let mut tx = platform.db.begin_as(viewer).await?;
     let missing = || UserError::not_found("applicationId", "application");
     let application = applications::find(&mut tx, viewer, new.application).await?.ok_or_else(missing)?;
     require(viewer, application.organization_id, Role::Member, "applicationId", "application")?;

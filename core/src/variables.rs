@@ -73,7 +73,7 @@ pub async fn set(platform: &Platform, viewer: &Viewer, change: Change) -> Result
     let mut refusals = Refusals::new();
     check(&mut refusals, &change.variables);
     refusals.done()?;
-    let mut tx = platform.db.begin().await?;
+    let mut tx = platform.db.begin_as(viewer).await?;
     let mut application = own(&mut tx, viewer, change.application).await?;
     if change.expected_version.is_some_and(|expected| expected != application.version) {
         return Err(UserError::stale(application.version).into());
@@ -99,7 +99,7 @@ pub async fn set(platform: &Platform, viewer: &Viewer, change: Change) -> Result
 /// # Errors
 /// When the application is not the caller's.
 pub async fn unset(platform: &Platform, viewer: &Viewer, id: ApplicationId, keys: &[String]) -> Result<Application> {
-    let mut tx = platform.db.begin().await?;
+    let mut tx = platform.db.begin_as(viewer).await?;
     let mut application = own(&mut tx, viewer, id).await?;
     for key in keys.iter().filter_map(|key| key.parse::<EnvKey>().ok()) {
         variables::delete(&mut tx, viewer, id, &key).await?;
@@ -121,7 +121,7 @@ pub fn is_seen_in(variable: &Variable, scope: VariableScope) -> bool {
 /// # Errors
 /// When the variable is not the caller's, or their role is less.
 pub async fn reveal(platform: &Platform, viewer: &Viewer, id: VariableId) -> Result<(Variable, Secret)> {
-    let mut tx = platform.db.begin().await?;
+    let mut tx = platform.db.begin_as(viewer).await?;
     let missing = || UserError::not_found("id", "environment variable");
     let variable = variables::find(&mut tx, viewer, id).await?.ok_or_else(missing)?;
     require(viewer, variable.organization_id, Role::Admin, "id", "environment variable")?;

@@ -12,7 +12,7 @@ use std::{
 
 use slipway_model::Viewer;
 use sqlx::{
-    AssertSqlSafe, PgPool, SqlitePool,
+    AssertSqlSafe, PgPool, Postgres, SqlitePool, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -128,9 +128,7 @@ impl Db {
         let statements = Arc::clone(&self.statements);
         Ok(match &self.pools {
             Pools::Sqlite { readers, .. } => Tx::sqlite(readers.begin().await?, Access::Read, statements),
-            Pools::Postgres(pool) => {
-                Tx::postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?, Access::Read, statements)
-            }
+            Pools::Postgres(pool) => Tx::postgres(begin_whole(pool, READ_ONLY.to_owned()).await?, Access::Read, statements),
         })
     }
 
@@ -148,32 +146,17 @@ impl Db {
     }
 
     /// As [`Db::read_once`], for a caller: on PostgreSQL rows of other organizations are not there, even for a statement that forgets
-    /// to leave them out. That takes a transaction, in which several statements see one moment.
+    /// to leave them out. That takes a transaction.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn read_as(&self, viewer: &Viewer) -> Result<Tx, StoreError> {
         match (&self.pools, guard(viewer)) {
             (Pools::Postgres(pool), Some(guard)) => {
-                let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {guard}");
-                // Safe: of the viewer it holds ids alone, written by ourselves. One message, so that the guard costs no round trip.
-                Ok(Tx::postgres(pool.begin_with(AssertSqlSafe(begin)).await?, Access::Read, Arc::clone(&self.statements)))
+                let begun = begin_whole(pool, format!("{READ_ONLY}; {guard}")).await?;
+                Ok(Tx::postgres(begun, Access::Read, Arc::clone(&self.statements)))
             }
             _ => self.read_once().await,
-        }
-    }
-
-    /// As [`Db::begin`], for a caller: see [`Db::read_as`].
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn begin_as(&self, viewer: &Viewer) -> Result<Tx, StoreError> {
-        match (&self.pools, guard(viewer)) {
-            (Pools::Postgres(pool), Some(guard)) => {
-                let begin = format!("BEGIN; {guard}");
-                Ok(Tx::postgres(pool.begin_with(AssertSqlSafe(begin)).await?, Access::Write, Arc::clone(&self.statements)))
-            }
-            _ => self.begin().await,
         }
     }
 
@@ -182,11 +165,22 @@ impl Db {
     /// # Errors
     /// Those of the database.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        self.begin_as(&Viewer::Platform).await
+    }
+
+    /// As [`Db::begin`], for a caller: see [`Db::read_as`].
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn begin_as(&self, viewer: &Viewer) -> Result<Tx, StoreError> {
         let statements = Arc::clone(&self.statements);
         Ok(match &self.pools {
             // A transaction that begins as a reader cannot wait when it turns into a writer: it fails. So it begins as one.
             Pools::Sqlite { writer, .. } => Tx::sqlite(writer.begin_with("BEGIN IMMEDIATE").await?, Access::Write, statements),
-            Pools::Postgres(pool) => Tx::postgres(pool.begin().await?, Access::Write, statements),
+            Pools::Postgres(pool) => {
+                let begin = guard(viewer).map_or_else(|| "BEGIN".to_owned(), |guard| format!("BEGIN; {guard}"));
+                Tx::postgres(begin_whole(pool, begin).await?, Access::Write, statements)
+            }
         })
     }
 
@@ -206,6 +200,18 @@ impl From<Pools> for Db {
     fn from(pools: Pools) -> Self {
         Self { pools, statements: Arc::default() }
     }
+}
+
+const READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+/// Begins a transaction in a task of its own. Whoever asked may give up at any moment, and a connection on which a transaction is just
+/// being begun would go back into the pool inside it: read-only, of an old moment, and with the guard of another caller.
+async fn begin_whole(pool: &PgPool, begin: String) -> Result<Transaction<'static, Postgres>, StoreError> {
+    let pool = pool.clone();
+    // Safe: of a viewer it holds ids alone, written by ourselves. One message, so that the guard costs no round trip.
+    let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(begin)).await }).await;
+    // It is not cancelled but with everything else, when the program ends.
+    Ok(begun.map_err(|_| sqlx::Error::PoolClosed)??)
 }
 
 /// What makes a transaction a caller's: the organizations that row security lets through, as an array. `None`: everything.

@@ -54,7 +54,11 @@ impl World {
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         // The client's TLS is never used, but wants a provider to exist.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let database = TestDatabase::sqlite().await;
+        // The whole suite, on the other engine: `SLIPWAY_TEST_ENGINE=postgres`.
+        let database = match std::env::var("SLIPWAY_TEST_ENGINE").as_deref() {
+            Ok("postgres") => TestDatabase::postgres().await,
+            _ => TestDatabase::sqlite().await,
+        };
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config {
             data_dir: directory.path().join("data"),
@@ -77,6 +81,14 @@ impl World {
         let core = start_in(config.clone(), setting).await.unwrap();
         let admin = std::fs::read_to_string(config.data_dir.join(seed::TOKEN_FILE)).unwrap().trim().to_owned();
         Self { clock, config, core, http: reqwest::Client::new(), admin, _database: database, _directory: directory }
+    }
+
+    /// What somebody would have who stole the database.
+    pub async fn stored_bytes(&self) -> Vec<u8> {
+        match self.config.database_url.strip_prefix("sqlite://") {
+            Some(file) => ["", "-wal"].iter().flat_map(|suffix| std::fs::read(format!("{file}{suffix}")).unwrap_or_default()).collect(),
+            None => crate::dump::of(&self.platform().db).await.into_values().collect::<Vec<_>>().join("\n").into_bytes(),
+        }
     }
 
     pub fn platform(&self) -> &Platform {

@@ -129,6 +129,46 @@ async fn who_belongs_to_many_sees_all_of_them() {
     assert_eq!(listed.items.iter().map(|row| row.slug.as_str()).collect::<Vec<_>>(), ["shop"]);
 }
 
+#[tokio::test]
+async fn who_gives_up_while_a_transaction_begins_leaves_nothing_of_it_behind() {
+    let database = TestDatabase::postgres().await;
+    let db = &database.db;
+    let mut tx = db.begin().await.unwrap();
+    let world = World::new(&mut tx, "acme").await;
+    world.insert_application(&mut tx, "shop").await;
+    tx.commit().await.unwrap();
+    let nobody = stranger(&world.clock);
+    let mut given_up = 0;
+    for microseconds in 0..600 {
+        let patience = std::time::Duration::from_micros(microseconds % 300);
+        let begun = async {
+            tokio::select! {
+                biased;
+                begun = db.read_as(&nobody) => Some(begun),
+                () = spin(patience) => None,
+            }
+        };
+        given_up += usize::from(begun.await.is_none());
+    }
+    assert!(given_up > 20, "{given_up}");
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        let mut tx = db.begin().await.unwrap();
+        let (state,): (String,) = fetch_one!(tx, "SELECT current_setting('transaction_read_only')").unwrap();
+        let (count,): (i64,) = fetch_one!(tx, "SELECT COUNT(*) FROM applications").unwrap();
+        assert_eq!((state.as_str(), count), ("off", 1));
+        held.push(tx);
+    }
+}
+
+/// Timers are too coarse for what is over in a fraction of a millisecond.
+async fn spin(patience: std::time::Duration) {
+    let began = std::time::Instant::now();
+    while began.elapsed() < patience {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Prints what the second lock costs, and fails only where it costs what nobody would pay.
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "how much was tried is worth seeing")]
