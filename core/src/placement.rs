@@ -3,6 +3,7 @@
 //! All instances of an application are placed on one node, because an image lives on the node that built it.
 
 use slipway_model::{NodeId, RegionId, Resources, state::NodeStatus};
+use slipway_store::nodes::Node;
 
 /// Percentage of its capacity from which a node is avoided (R4.4).
 pub const FULL_PERCENT: f64 = 90.0;
@@ -72,12 +73,47 @@ pub struct Refusal {
 /// # Errors
 /// With the reason of each node of the region, when none is suitable.
 pub fn place(candidates: &[Candidate], demand: &Demand) -> Result<NodeId, Refusal> {
-    let in_region = || candidates.iter().filter(|node| node.region == demand.region);
-    let best = in_region()
-        .filter(|node| unmet(node, demand).is_none())
-        .min_by(|a, b| rank(a, demand).partial_cmp(&rank(b, demand)).unwrap_or(std::cmp::Ordering::Equal));
-    best.map(|node| node.id)
-        .ok_or_else(|| Refusal { nodes: in_region().filter_map(|node| Some((node.name.clone(), unmet(node, demand)?))).collect() })
+    let in_region = candidates.iter().filter(|node| node.region == demand.region);
+    ranked(candidates, demand)
+        .first()
+        .copied()
+        .ok_or_else(|| Refusal { nodes: in_region.filter_map(|node| Some((node.name.clone(), unmet(node, demand)?))).collect() })
+}
+
+/// The suitable nodes, that which is chosen first.
+#[must_use]
+pub fn ranked(candidates: &[Candidate], demand: &Demand) -> Vec<NodeId> {
+    let suitable = |node: &&Candidate| node.region == demand.region && unmet(node, demand).is_none();
+    let mut nodes: Vec<&Candidate> = candidates.iter().filter(suitable).collect();
+    nodes.sort_by(|a, b| rank(a, demand).partial_cmp(&rank(b, demand)).unwrap_or(std::cmp::Ordering::Equal));
+    nodes.into_iter().map(|node| node.id).collect()
+}
+
+impl Candidate {
+    /// A node on which so much is promised.
+    #[must_use]
+    pub fn of(node: &Node, allocated: Resources) -> Self {
+        Self {
+            id: node.id,
+            name: node.name.clone(),
+            region: node.region_id,
+            status: node.status,
+            cordoned: node.cordoned,
+            docker_healthy: node.docker_healthy,
+            capacity: Resources { cpu_millis: node.cpu_millis, memory_bytes: node.memory_bytes, storage_bytes: node.storage_bytes },
+            allocated,
+            cpu_percent: node.cpu_percent,
+            memory_used_bytes: node.memory_used_bytes,
+            storage_used_bytes: node.storage_used_bytes,
+            is_home: false,
+        }
+    }
+
+    /// Whether it takes anything at all, however small.
+    #[must_use]
+    pub fn takes_applications(&self) -> bool {
+        unmet(self, &Demand { region: self.region, resources: Resources::default(), instances: 0 }).is_none()
+    }
 }
 
 /// Lower is better. The id last, so that equal nodes are always tried in the same order.

@@ -54,6 +54,7 @@ pub mod releases;
 pub mod routes;
 pub mod runtimes;
 pub mod sessions;
+pub mod statistics;
 pub mod tasks;
 pub mod transfers;
 pub mod two_factor;

@@ -83,25 +83,16 @@ async fn place(work: &mut Work<'_>, retiring: &[Instance], home: Option<NodeId>,
     let ids: Vec<NodeId> = rows.iter().map(|node| node.id).collect();
     let allocated = nodes::allocated(&mut work.tx, &ids).await?;
     let candidates: Vec<Candidate> = rows
-        .into_iter()
+        .iter()
         .map(|node| {
             let mut promised = allocated.get(&node.id).copied().unwrap_or_default().resources;
             // For the moments in which both releases run, processor time is shared; memory and disk cannot be.
             promised.cpu_millis -= retiring.iter().filter(|row| row.node_id == node.id).map(|row| row.cpu_millis).sum::<i64>();
             Candidate {
-                id: node.id,
-                region: node.region_id,
-                status: node.status,
                 // What runs there already may be started again there.
                 cordoned: node.cordoned && only.is_none(),
-                docker_healthy: node.docker_healthy,
-                capacity: Resources { cpu_millis: node.cpu_millis, memory_bytes: node.memory_bytes, storage_bytes: node.storage_bytes },
-                allocated: promised,
-                cpu_percent: node.cpu_percent,
-                memory_used_bytes: node.memory_used_bytes,
-                storage_used_bytes: node.storage_used_bytes,
                 is_home: home == Some(node.id),
-                name: node.name,
+                ..Candidate::of(node, promised)
             }
         })
         .collect();

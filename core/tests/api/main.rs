@@ -20,6 +20,7 @@ mod nouns;
 mod people;
 mod protocol;
 mod quotas;
+mod reports;
 mod roles;
 mod schema;
 mod secrets;

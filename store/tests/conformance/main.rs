@@ -17,6 +17,7 @@ mod platform;
 mod quotas;
 mod row_security;
 mod schema;
+mod statistics;
 mod tenancy;
 mod transactions;
 mod transfers;

@@ -6,6 +6,7 @@ mod catalog;
 mod fleet;
 mod people;
 mod rate_limit;
+mod reports;
 
 use async_graphql::MergedObject;
 
@@ -20,4 +21,5 @@ pub struct Query(
     fleet::FleetQuery,
     people::PeopleQuery,
     rate_limit::RateLimitQuery,
+    reports::ReportQuery,
 );

@@ -14,6 +14,7 @@ pub mod organization;
 pub mod plan;
 pub mod plugin;
 pub mod region;
+pub mod report;
 pub mod runtime;
 pub mod source;
 pub mod state;
