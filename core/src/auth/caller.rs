@@ -3,8 +3,14 @@
 use std::net::IpAddr;
 
 use chrono::TimeDelta;
-use slipway_model::{ApiTokenId, SessionId, Sha256Digest, UserId, Viewer};
-use slipway_store::{StoreError, Tx, api_tokens, memberships, sessions, users};
+use slipway_model::{ApiTokenId, SessionId, Sha256Digest, Timestamp, UserId, Viewer};
+use slipway_store::{
+    StoreError, Tx,
+    api_tokens::{self, ApiToken},
+    memberships,
+    sessions::{self, Session},
+    users,
+};
 
 use super::token;
 use crate::{
@@ -90,17 +96,15 @@ impl Caller {
         }
         // A token carries 256 random bits: looking its digest up in an index gives a guesser nothing to time.
         let digest = Sha256Digest::of(token.as_bytes());
-        let credential = {
-            let tx = &mut platform.db.read().await?;
-            if token.starts_with(token::SESSION_PREFIX) {
-                sessions::by_digest(tx, digest).await?.map(|session| Credential::Session(session.id))
-            } else if token.starts_with(token::API_TOKEN_PREFIX) {
-                api_tokens::by_digest(tx, digest).await?.map(|token| Credential::ApiToken(token.id))
-            } else {
-                None
-            }
+        let mut tx = platform.db.read_once().await?;
+        let shown = if token.starts_with(token::SESSION_PREFIX) {
+            sessions::by_digest(&mut tx, digest).await?.map(Shown::Session)
+        } else if token.starts_with(token::API_TOKEN_PREFIX) {
+            api_tokens::by_digest(&mut tx, digest).await?.map(Shown::ApiToken)
+        } else {
+            None
         };
-        Self { credential: Some(credential.ok_or(Error::Unauthenticated)?), ..self }.refreshed(platform).await
+        self.admitted(platform, tx, shown).await
     }
 
     /// The same caller with what holds now: memberships change, and credentials end.
@@ -109,45 +113,72 @@ impl Caller {
     /// [`Error::Unauthenticated`] once the credential holds no longer.
     pub async fn refreshed(self, platform: &Platform) -> Result<Self> {
         let Some(credential) = self.credential else { return Ok(self) };
-        let mut tx = platform.db.read().await?;
-        let (viewer, last_used) = load(&mut tx, credential, platform).await?.ok_or(Error::Unauthenticated)?;
+        let mut tx = platform.db.read_once().await?;
+        let shown = match credential {
+            Credential::Session(id) => sessions::find(&mut tx, id).await?.map(Shown::Session),
+            Credential::ApiToken(id) => api_tokens::find(&mut tx, id).await?.map(Shown::ApiToken),
+        };
+        self.admitted(platform, tx, shown).await
+    }
+
+    async fn admitted(self, platform: &Platform, mut tx: Tx, shown: Option<Shown>) -> Result<Self> {
+        let shown = shown.filter(|shown| shown.holds(platform.now())).ok_or(Error::Unauthenticated)?;
+        let viewer = shown.viewer(&mut tx).await?.ok_or(Error::Unauthenticated)?;
         drop(tx);
-        if last_used.is_none_or(|at| platform.now() - at > USE_IS_NOTED_EVERY) {
+        let credential = shown.credential();
+        if shown.last_used().is_none_or(|at| platform.now() - at > USE_IS_NOTED_EVERY) {
             note_use(platform, credential).await?;
         }
-        Ok(Self { viewer: Some(viewer), ..self })
+        Ok(Self { viewer: Some(viewer), credential: Some(credential), ..self })
     }
 }
 
-type LastUse = Option<slipway_model::Timestamp>;
+/// What a credential is in the database.
+enum Shown {
+    Session(Session),
+    ApiToken(ApiToken),
+}
 
-async fn load(tx: &mut Tx, credential: Credential, platform: &Platform) -> Result<Option<(Viewer, LastUse)>, StoreError> {
-    let now = platform.now();
-    let (user_id, only, token, last_used) = match credential {
-        Credential::Session(id) => match sessions::find(tx, id).await? {
-            Some(session) if session.revoked_at.is_none() && session.expires_at > now => {
-                (session.user_id, None, None, Some(session.last_seen_at))
-            }
-            _ => return Ok(None),
-        },
-        Credential::ApiToken(id) => match api_tokens::find(tx, id).await? {
-            Some(token) if token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now) => {
-                (token.user_id, token.organization_id, Some(token.grant()), token.last_used_at)
-            }
-            _ => return Ok(None),
-        },
-    };
-    let found = users::find(tx, user_id).await?;
-    let Some(user) = found.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
-    let memberships = memberships::of_user(tx, user_id).await?;
-    let memberships = memberships
-        .into_iter()
-        .filter(|membership| only.is_none_or(|only| membership.organization_id == only))
-        .map(|membership| (membership.organization_id, membership.role))
-        .collect();
-    // A token of one organization is no key to the platform, whoever made it.
-    let platform_admin = user.platform_admin && only.is_none();
-    Ok(Some((Viewer::User { id: user_id, platform_admin, memberships, token }, last_used)))
+impl Shown {
+    const fn credential(&self) -> Credential {
+        match self {
+            Self::Session(session) => Credential::Session(session.id),
+            Self::ApiToken(token) => Credential::ApiToken(token.id),
+        }
+    }
+
+    fn holds(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Session(session) => session.revoked_at.is_none() && session.expires_at > now,
+            Self::ApiToken(token) => token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now),
+        }
+    }
+
+    const fn last_used(&self) -> Option<Timestamp> {
+        match self {
+            Self::Session(session) => Some(session.last_seen_at),
+            Self::ApiToken(token) => token.last_used_at,
+        }
+    }
+
+    /// Whom it lets in; `None`: somebody who is let in no longer.
+    async fn viewer(&self, tx: &mut Tx) -> Result<Option<Viewer>, StoreError> {
+        let (user_id, only, token) = match self {
+            Self::Session(session) => (session.user_id, None, None),
+            Self::ApiToken(token) => (token.user_id, token.organization_id, Some(token.grant())),
+        };
+        let found = users::find(tx, user_id).await?;
+        let Some(user) = found.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
+        let memberships = memberships::of_user(tx, user_id).await?;
+        let memberships = memberships
+            .into_iter()
+            .filter(|membership| only.is_none_or(|only| membership.organization_id == only))
+            .map(|membership| (membership.organization_id, membership.role))
+            .collect();
+        // A token of one organization is no key to the platform, whoever made it.
+        let platform_admin = user.platform_admin && only.is_none();
+        Ok(Some(Viewer::User { id: user_id, platform_admin, memberships, token }))
+    }
 }
 
 async fn note_use(platform: &Platform, credential: Credential) -> Result<(), StoreError> {

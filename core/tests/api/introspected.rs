@@ -153,7 +153,7 @@ impl Schema {
         if has("errors") {
             asked.push("errors { code message path }");
         }
-        if has("nodes") {
+        if has("nodes") && has("pageInfo") {
             asked.push("nodes { __typename }");
         }
         format!("{{ {} }}", asked.join(" "))
