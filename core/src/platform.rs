@@ -1,6 +1,12 @@
 //! What every rule needs at hand: the database, the clock, the keys, the plugins, the connected agents and the configuration.
 
-use std::{fmt, net::SocketAddr, ops::Deref, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    ops::Deref,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use slipway_model::{Clock, Currency, Hostname, Timestamp};
 use slipway_plugin_host::PluginHost;
@@ -33,6 +39,8 @@ pub struct Config {
     pub plugins_dir: PathBuf,
     /// What one token, or one address without any, may ask of the API.
     pub points_per_minute: u32,
+    /// Proxies in front of the public API: what they say of whom they were called by is believed.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Enables what a person or a test at their own machine needs, such as crash points.
     pub development: bool,
 }

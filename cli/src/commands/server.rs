@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -43,6 +43,9 @@ pub struct ControlPlane {
     /// Points of the API's cost that one token, or one address without any, may spend in a minute.
     #[arg(long, default_value_t = Config::USUAL_POINTS_PER_MINUTE)]
     pub points_per_minute: u32,
+    /// Address of a proxy in front of the API, whose `X-Forwarded-For` tells who calls; may be given several times.
+    #[arg(long = "trusted-proxy")]
+    pub trusted_proxies: Vec<IpAddr>,
     /// Allow what only a developer's machine should: introspection and GraphiQL for everybody, crash points.
     #[arg(long)]
     pub development: bool,
@@ -68,6 +71,7 @@ impl ControlPlane {
             currency: self.currency,
             plugins_dir: plugins_dir(self.plugins.as_deref())?,
             points_per_minute: self.points_per_minute,
+            trusted_proxies: self.trusted_proxies,
             development: self.development,
         })
     }

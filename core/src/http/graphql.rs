@@ -1,16 +1,16 @@
 //! GraphQL over HTTP, as the draft of August 2026 says it: JSON by POST, queries alone by GET.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use axum::{
     body::{Body, Bytes},
-    extract::{ConnectInfo, FromRequestParts, Request, State, WebSocketUpgrade},
+    extract::{FromRequestParts, Request, State, WebSocketUpgrade},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use super::{forgery, graphiql, limits, socket};
+use super::{address, forgery, graphiql, limits, socket};
 use crate::{
     auth::{Allowance, Caller},
     error::Error,
@@ -42,7 +42,7 @@ pub(super) async fn handle(State(api): State<Api>, request: Request) -> Response
         Some(media) => media,
         None => return plain(StatusCode::NOT_ACCEPTABLE, "Accept application/graphql-response+json or application/json."),
     };
-    let anonymous = anonymous(&parts);
+    let anonymous = anonymous(&api, &parts);
     let (response, allowance) = match authenticated(&api, &parts, anonymous.clone()).await {
         Ok(caller) => respond(&api, &parts, body, media, caller).await,
         Err(error) => refused(&api, &anonymous, media, response_of(error, media)),
@@ -110,7 +110,7 @@ pub(super) async fn handle_socket(State(api): State<Api>, request: Request) -> R
 }
 
 async fn upgrade_socket(api: Api, parts: Parts, upgrade: WebSocketUpgrade) -> Response {
-    let anonymous = anonymous(&parts);
+    let anonymous = anonymous(&api, &parts);
     let (refusal, allowance) = match authenticated(&api, &parts, anonymous.clone()).await {
         Ok(caller) => match api.spend(&caller, 0) {
             Ok(_) => return socket::upgrade(api, caller, upgrade),
@@ -121,8 +121,8 @@ async fn upgrade_socket(api: Api, parts: Parts, upgrade: WebSocketUpgrade) -> Re
     limits::tell(refusal, allowance, api.platform().now())
 }
 
-fn anonymous(parts: &Parts) -> Caller {
-    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+fn anonymous(api: &Api, parts: &Parts) -> Caller {
+    let address = address::of(parts, &api.platform().config.trusted_proxies);
     Caller::anonymous(address, parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()))
 }
 

@@ -1,5 +1,6 @@
 //! The public listener: GraphQL over HTTP and WebSocket, uploads, health and metrics.
 
+mod address;
 mod forgery;
 mod graphiql;
 mod graphql;

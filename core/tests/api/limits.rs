@@ -186,3 +186,17 @@ async fn complexity_has_a_limit() {
         assert!(answer["errors"][0]["message"].as_str().unwrap_or_default().contains("complexity"), "{query}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn strangers_behind_a_proxy_count_apart_if_it_is_the_operators() {
+    for (proxies, expected) in [(vec!["127.0.0.1".parse().unwrap()], [1, 1, 0]), (vec![], [1, 0, 0])] {
+        let world = World::with(|config| (config.points_per_minute, config.trusted_proxies) = (2, proxies)).await;
+        let mut left = Vec::new();
+        for stranger in ["198.51.100.1", "198.51.100.2", "198.51.100.1"] {
+            let request = world.http.post(world.url("/graphql")).header("x-forwarded-for", stranger);
+            let answer = request.json(&json!({"query": "{ __typename }"})).send().await.unwrap();
+            left.push(header(&answer, "ratelimit-remaining"));
+        }
+        assert_eq!(left, expected);
+    }
+}

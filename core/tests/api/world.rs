@@ -73,6 +73,7 @@ impl World {
             plugins_dir: built::plugins(),
             // The clock stands still: what a test asks is all asked in one minute.
             points_per_minute: u32::MAX,
+            trusted_proxies: Vec::new(),
             development: false,
         };
         change(&mut config);

@@ -67,6 +67,7 @@ impl World {
             database_url: database.url.clone(),
             plugins_dir: built::plugins(),
             points_per_minute: u32::MAX,
+            trusted_proxies: Vec::new(),
             development: true,
         };
         let clock = ManualClock::at(system_clock().now());
