@@ -8,6 +8,7 @@ mod revocations;
 mod sight;
 mod token;
 
+pub(crate) use attempts::Attempt;
 pub use attempts::LoginAttempts;
 pub use caller::Caller;
 pub(crate) use password::{check_new as check_new_password, hash, matches};
@@ -86,7 +87,7 @@ pub async fn sign_in(platform: &Platform, attempts: &LoginAttempts, caller: &Cal
     if user.disabled_at.is_some() {
         return Err(UserError::invalid_state("This account is disabled. Ask an administrator of the platform.").into());
     }
-    two_factor::ask(&mut tx, platform, &user, with.otp.as_ref()).await?;
+    two_factor::ask(&mut tx, platform, attempts, &user, with.otp.as_ref()).await?;
     sessions::insert(&mut tx, &session, token.digest).await?;
     slipway_store::audit::note_actor(user.id);
     slipway_store::audit::note_subject(session.id);

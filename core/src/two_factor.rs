@@ -13,7 +13,7 @@ use totp_rs::{Builder, Totp};
 
 use crate::{
     Platform,
-    auth::{self, Caller, LoginAttempts},
+    auth::{self, Attempt, Caller, LoginAttempts},
     error::{Error, Result, UserError, UserErrorCode},
 };
 
@@ -66,7 +66,7 @@ pub async fn begin(platform: &Platform, viewer: &Viewer) -> Result<Setup> {
 /// A wrong code; too many of them.
 pub async fn confirm(platform: &Platform, attempts: &LoginAttempts, caller: &Caller, code: Secret) -> Result<(User, Vec<Secret>)> {
     let user = person(platform, caller.viewer.as_ref().ok_or(Error::Unauthenticated)?).await?;
-    let attempt = attempts.begin(&format!("code of {}", user.id), caller.address, platform.now())?;
+    let attempt = guess(attempts, platform, &user)?;
     let mut tx = platform.db.begin().await?;
     let row = two_factor::find(&mut tx, user.id).await?;
     let row = row.ok_or_else(|| UserError::invalid_state("Ask without a code first, to get the secret for your authenticator."))?;
@@ -90,7 +90,7 @@ pub async fn confirm(platform: &Platform, attempts: &LoginAttempts, caller: &Cal
 /// One refusal for a wrong password and a wrong code; too many of them.
 pub async fn disable(platform: &Platform, attempts: &LoginAttempts, caller: &Caller, password: Secret, code: Secret) -> Result<User> {
     let user = person(platform, caller.viewer.as_ref().ok_or(Error::Unauthenticated)?).await?;
-    let attempt = attempts.begin(&format!("code of {}", user.id), caller.address, platform.now())?;
+    let attempt = guess(attempts, platform, &user)?;
     let known = auth::matches(password, user.password_hash.clone()).await?;
     let mut tx = platform.db.begin().await?;
     if two_factor::find(&mut tx, user.id).await?.is_none_or(|row| row.confirmed_at.is_none()) {
@@ -110,7 +110,7 @@ pub async fn disable(platform: &Platform, attempts: &LoginAttempts, caller: &Cal
 ///
 /// # Errors
 /// A refusal when a code is wanted, and none is given or one that is not taken.
-pub(crate) async fn ask(tx: &mut Tx, platform: &Platform, user: &User, code: Option<&Secret>) -> Result<()> {
+pub(crate) async fn ask(tx: &mut Tx, platform: &Platform, attempts: &LoginAttempts, user: &User, code: Option<&Secret>) -> Result<()> {
     if two_factor::find(tx, user.id).await?.is_none_or(|row| row.confirmed_at.is_none()) {
         return Ok(());
     }
@@ -119,7 +119,17 @@ pub(crate) async fn ask(tx: &mut Tx, platform: &Platform, user: &User, code: Opt
             UserError::new(UserErrorCode::Required, "otp", "Give the code that your authenticator shows, or a recovery code.").into()
         );
     };
-    if take(tx, platform, user, code).await? { Ok(()) } else { Err(wrong_code()) }
+    let attempt = guess(attempts, platform, user)?;
+    if !take(tx, platform, user, code).await? {
+        return Err(wrong_code());
+    }
+    attempt.succeeded();
+    Ok(())
+}
+
+/// Six digits are soon guessed by many machines together: of one person's codes few are tried, wherever they come from.
+fn guess<'a>(attempts: &'a LoginAttempts, platform: &Platform, user: &User) -> Result<Attempt<'a>> {
+    attempts.begin_anywhere(&format!("code of {}", user.id), platform.now())
 }
 
 /// Takes a code by time or a recovery code, either of which is taken once.

@@ -38,11 +38,22 @@ impl LoginAttempts {
     /// Counted before the password is looked at, so that many at once are not each the first.
     pub(crate) fn begin(&self, email: &str, address: Option<IpAddr>, now: Timestamp) -> Result<Attempt<'_>, Error> {
         let key = (Some(email.to_owned()), address);
+        self.count(key.clone(), &[(key, MAX_FAILURES), ((None, address), MAX_FAILURES_PER_ADDRESS)], now)
+    }
+
+    /// As [`LoginAttempts::begin`], from wherever it comes: for what is short enough to be guessed from many machines together. Only
+    /// for whoever has shown the password, or anybody could lock anybody out.
+    pub(crate) fn begin_anywhere(&self, what: &str, now: Timestamp) -> Result<Attempt<'_>, Error> {
+        let key = (Some(what.to_owned()), None);
+        self.count(key.clone(), &[(key, MAX_FAILURES)], now)
+    }
+
+    fn count(&self, key: Key, limits: &[(Key, usize)], now: Timestamp) -> Result<Attempt<'_>, Error> {
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, most) in [(&key, MAX_FAILURES), (&(None, address), MAX_FAILURES_PER_ADDRESS)] {
+        for (key, most) in limits {
             let recent = failures.entry(key.clone()).or_default();
             recent.retain(|at| *at > now - WINDOW);
-            if let Some(oldest) = recent.first().filter(|_| recent.len() >= most) {
+            if let Some(oldest) = recent.first().filter(|_| recent.len() >= *most) {
                 let wait = (*oldest + WINDOW - now).num_seconds().max(1);
                 return Err(Error::RateLimited { retry_after_seconds: wait.unsigned_abs() });
             }
@@ -53,8 +64,8 @@ impl LoginAttempts {
                 failures.clear();
             }
         }
-        for key in [key.clone(), (None, address)] {
-            failures.entry(key).or_default().push(now);
+        for (key, _) in limits {
+            failures.entry(key.clone()).or_default().push(now);
         }
         Ok(Attempt { attempts: self, key })
     }
@@ -102,6 +113,19 @@ mod tests {
             assert!(!refused(&attempts, &format!("{i}@x"), [10, 0, 0, 1], &clock));
         }
         assert!(refused(&attempts, "51@x", [10, 0, 0, 1], &clock));
+    }
+
+    #[test]
+    fn what_is_short_is_not_guessed_from_many_machines_either() {
+        let clock = ManualClock::at(Timestamp::UNIX_EPOCH);
+        let attempts = LoginAttempts::default();
+        for _ in 0..5 {
+            attempts.begin_anywhere("code of ada", clock.now()).unwrap();
+        }
+        assert!(attempts.begin_anywhere("code of ada", clock.now()).is_err());
+        attempts.begin_anywhere("code of bob", clock.now()).unwrap().succeeded();
+        clock.advance(TimeDelta::minutes(6));
+        attempts.begin_anywhere("code of ada", clock.now()).unwrap();
     }
 
     #[test]

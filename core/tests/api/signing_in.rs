@@ -97,6 +97,10 @@ async fn codes_are_not_guessed() {
         limited |= answer["errors"][0]["extensions"]["code"] == "RATE_LIMITED";
     }
     assert!(limited);
+    let tries = "{ auditEvents(action: \"twoFactorEnable\") { nodes { outcome } } }";
+    let tries = world.data(&token, tries, json!({})).await["auditEvents"]["nodes"].take();
+    let denied = tries.as_array().unwrap().iter().filter(|event| event["outcome"] == "DENIED").count();
+    assert_eq!((tries.as_array().unwrap().len(), denied), (9, 3), "{tries}");
     // A program does not change how its owner signs in.
     let answer = world.ask(Some(&world.admin), "mutation { twoFactorEnable(input: {}) { secret } }", json!({})).await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "FORBIDDEN");
