@@ -315,14 +315,21 @@ impl Platform {
         Ok(())
     }
 
-    /// Waits until [`Platform::check_invariants`] holds: what drains or stops is given its time.
+    async fn check_at_rest(&self) -> Result<()> {
+        self.check_invariants().await?;
+        let data = self.query("{ platformOperations(first: 20, status: [QUEUED, RUNNING]) { nodes { id kind step } } }", json!({})).await?;
+        ensure!(data["platformOperations"]["nodes"] == json!([]), "there is work left: {data:#}");
+        Ok(())
+    }
+
+    /// Waits until [`Platform::check_invariants`] holds and all work is done: what drains or stops is given its time.
     ///
     /// # Errors
     /// With what does not hold after `limit`.
     pub async fn settle(&self, limit: Duration) -> Result<()> {
         let begin = Instant::now();
         loop {
-            match self.check_invariants().await {
+            match self.check_at_rest().await {
                 Ok(()) => return Ok(()),
                 Err(error) if begin.elapsed() > limit => return Err(error),
                 Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
