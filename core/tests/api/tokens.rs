@@ -20,7 +20,7 @@ async fn token(world: &World, by: &str, input: Value) -> String {
 /// Fields that no token opens which is not for everything: they are about people and their own credentials.
 const FOR_PEOPLE: &[&str] =
     &["userUpdate", "twoFactorEnable", "twoFactorDisable", "sessionRevoke", "apiTokenCreate", "apiTokenRevoke", "organizationCreate"];
-const OPEN: &[&str] = &["viewer", "node", "nodes", "organization", "organizations"];
+const OPEN: &[&str] = &["viewer", "node", "nodes", "organization", "organizations", "rateLimit"];
 
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "how much was tried is worth seeing")]
