@@ -148,7 +148,7 @@ pub enum Permission {
 }
 
 /// Root fields that every token opens, whatever it was made for. What lies behind them asks for itself.
-const OPEN_TO_EVERY_TOKEN: &[&str] = &["viewer", "node", "nodes", "organization", "organizations"];
+const OPEN_TO_EVERY_TOKEN: &[&str] = &["viewer", "node", "nodes", "organization", "organizations", "rateLimit"];
 
 /// What a token must be made for to see anything of a type, however it got there. `Some(None)`: no such token does.
 fn needed_for(kind: &str) -> Option<Option<model::Permission>> {
