@@ -61,6 +61,11 @@ pub async fn insert(tx: &mut Tx, token: &ApiToken, digest: Sha256Digest) -> Resu
     .map(drop)
 }
 
+pub async fn by_ids(tx: &mut Tx, ids: &[ApiTokenId]) -> Result<HashMap<ApiTokenId, ApiToken>, StoreError> {
+    let rows: Vec<ApiToken> = fetch_all!(tx, sql!("SELECT * FROM api_tokens WHERE 1 = 1").any("id", ids.iter().copied()))?;
+    Ok(rows.into_iter().map(|token| (token.id, token)).collect())
+}
+
 /// Also ended ones: whether it still holds is the caller's to see.
 pub async fn find(tx: &mut Tx, id: ApiTokenId) -> Result<Option<ApiToken>, StoreError> {
     fetch_optional!(tx, "SELECT * FROM api_tokens WHERE id = $1", id)

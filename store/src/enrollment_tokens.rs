@@ -1,5 +1,7 @@
 //! Single-use invitations for nodes. Of the token itself only a digest is kept.
 
+use std::collections::HashMap;
+
 use slipway_model::{EnrollmentTokenId, NodeId, RegionId, Timestamp, UserId};
 
 use crate::{Cursor, Listed, Order, Page, Slice, StoreError, Tx};
@@ -26,6 +28,11 @@ impl Listed for EnrollmentToken {
     fn cursor(&self) -> Cursor {
         Cursor { at: self.created_at, id: self.id.uuid() }
     }
+}
+
+pub async fn by_ids(tx: &mut Tx, ids: &[EnrollmentTokenId]) -> Result<HashMap<EnrollmentTokenId, EnrollmentToken>, StoreError> {
+    let rows: Vec<EnrollmentToken> = fetch_all!(tx, sql!("SELECT * FROM enrollment_tokens WHERE 1 = 1").any("id", ids.iter().copied()))?;
+    Ok(rows.into_iter().map(|token| (token.id, token)).collect())
 }
 
 pub async fn find(tx: &mut Tx, id: EnrollmentTokenId) -> Result<Option<EnrollmentToken>, StoreError> {

@@ -52,6 +52,13 @@ pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[OrganizationId]) -> Res
     Ok(rows.into_iter().map(|organization| (organization.id, organization)).collect())
 }
 
+/// Without those that were deleted.
+pub async fn living(tx: &mut Tx, viewer: &Viewer, ids: &[OrganizationId]) -> Result<HashMap<OrganizationId, Organization>, StoreError> {
+    let sql = sql!("SELECT * FROM organizations WHERE deleted_at IS NULL").any("id", ids.iter().copied()).within_organization("id", viewer);
+    let rows: Vec<Organization> = fetch_all!(tx, sql)?;
+    Ok(rows.into_iter().map(|organization| (organization.id, organization)).collect())
+}
+
 pub async fn by_slug(tx: &mut Tx, viewer: &Viewer, slug: &Slug) -> Result<Option<Organization>, StoreError> {
     fetch_optional!(tx, sql!("SELECT * FROM organizations WHERE slug = $1 AND deleted_at IS NULL", slug).within_organization("id", viewer))
 }

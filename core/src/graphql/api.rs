@@ -11,6 +11,7 @@ use super::{
     cost::Tab,
     guard::{self, Kind},
     load,
+    turn::{Turn, turns},
 };
 use crate::{
     Platform,
@@ -156,9 +157,9 @@ impl Api {
         caller.viewer.is_some() || self.platform.config.development
     }
 
-    fn request(&self, prepared: Prepared, caller: Caller, tab: Tab) -> async_graphql::Request {
+    fn request(&self, prepared: Prepared, caller: Caller, tab: Tab, turn: Turn) -> async_graphql::Request {
         let request = if self.may_introspect(&caller) { prepared.request } else { prepared.request.disable_introspection() };
-        let rows = load::rows(&self.platform, &caller);
+        let rows = load::rows(&self.platform, &caller, turn);
         request.data(caller).data(rows).data(tab)
     }
 
@@ -166,9 +167,10 @@ impl Api {
     pub async fn execute(&self, prepared: Prepared, caller: Caller) -> Answer {
         let tab = Tab::new(&self.points);
         let may_introspect = self.may_introspect(&caller);
-        let request = self.request(prepared, caller, tab.clone());
+        let turn = Turn::default();
+        let request = self.request(prepared, caller, tab.clone(), turn.clone());
         // A bug in one resolver must not take the connection of others' requests with it.
-        let execution = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
+        let execution = AssertUnwindSafe(turn.of(self.schema.execute(request))).catch_unwind();
         let answer = match tokio::time::timeout(TIME_LIMIT, execution).await {
             Ok(Ok(response)) => tidy(response, may_introspect),
             Ok(Err(_)) => {
@@ -186,8 +188,9 @@ impl Api {
         async move {
             if prepared.kind == Kind::Subscription {
                 let may_introspect = api.may_introspect(&caller);
-                let request = api.request(prepared, caller, Tab::new(&api.points));
-                api.schema.execute_stream(request).map(move |response| tidy(response, may_introspect)).boxed()
+                let turn = Turn::default();
+                let request = api.request(prepared, caller, Tab::new(&api.points), turn.clone());
+                turns(turn, api.schema.execute_stream(request)).map(move |response| tidy(response, may_introspect)).boxed()
             } else {
                 let answer = api.execute(prepared, caller).await;
                 futures::stream::once(std::future::ready(answer)).boxed()

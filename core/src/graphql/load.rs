@@ -3,11 +3,17 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_graphql::dataloader::{DataLoader, Loader};
-use slipway_model::{ApplicationId, DeploymentId, NodeId, OrganizationId, PlanId, RegionId, ReleaseId, UserId, Viewer};
+use slipway_model::{
+    ApiTokenId, ApplicationId, DeploymentId, EnrollmentTokenId, InstanceId, NodeId, OperationId, OrganizationId, PlanId, RegionId,
+    ReleaseId, RuntimeId, UserId, Viewer,
+};
 use slipway_store as store;
 use store::{Page, Slice};
 
-use super::lists::{List, PartOf};
+use super::{
+    lists::{List, PartOf},
+    turn::Turn,
+};
 use crate::{
     Platform,
     auth::Caller,
@@ -33,9 +39,16 @@ pub(super) struct Rows {
 #[error("rows could not be loaded: {0}")]
 pub(super) struct LoadError(Arc<store::StoreError>);
 
-pub(super) fn rows(platform: &Platform, caller: &Caller) -> Rows {
+pub(super) fn rows(platform: &Platform, caller: &Caller, turn: Turn) -> Rows {
     let tables = Tables { platform: platform.clone(), viewer: caller.viewer.clone() };
-    Rows { is_signed_in: caller.viewer.is_some(), loader: DataLoader::new(tables, tokio::spawn).delay(Duration::ZERO) }
+    let spawn = move |load| {
+        let turn = turn.clone();
+        tokio::spawn(async move {
+            turn.over().await;
+            load.await
+        })
+    };
+    Rows { is_signed_in: caller.viewer.is_some(), loader: DataLoader::new(tables, spawn).delay(Duration::ZERO) }
 }
 
 impl Tables {
@@ -116,6 +129,12 @@ tables! {
     NodeId => store::nodes::Node, |tx, _viewer, ids| store::nodes::by_ids(tx, ids);
     ApplicationId => store::applications::Application, |tx, viewer, ids| store::applications::by_ids(tx, viewer, ids);
     DeploymentId => store::deployments::Deployment, |tx, viewer, ids| store::deployments::by_ids(tx, viewer, ids);
+    RuntimeId => store::runtimes::Runtime, |tx, _viewer, ids| store::runtimes::by_ids(tx, ids);
+    InstanceId => store::instances::Instance, |tx, viewer, ids| store::instances::by_ids(tx, viewer, ids);
+    OperationId => store::operations::Operation, |tx, viewer, ids| store::operations::by_ids(tx, viewer, ids);
+    ApiTokenId => store::api_tokens::ApiToken, |tx, _viewer, ids| store::api_tokens::by_ids(tx, ids);
+    EnrollmentTokenId => store::enrollment_tokens::EnrollmentToken, |tx, _viewer, ids| store::enrollment_tokens::by_ids(tx, ids);
+    Living => store::organizations::Organization, |tx, viewer, ids| living(tx, viewer, ids);
     ReleaseId => store::releases::Release, |tx, viewer, ids| store::releases::by_ids(tx, viewer, ids);
     StepsOf => Vec<store::deployments::DeploymentStep>, |tx, viewer, ids| per(ids, StepsOf, async |ids| store::deployments::steps_of(tx, viewer, ids).await);
     VariablesOf => Vec<store::variables::Variable>, |tx, viewer, ids| per(ids, VariablesOf, async |ids| store::variables::of_each_application(tx, viewer, ids).await);
@@ -163,6 +182,8 @@ ids_of! {
     AskedForCodes(UserId);
     /// What an organization may have, and has.
     StandingOf(OrganizationId);
+    /// An organization that was not deleted.
+    Living(OrganizationId);
     /// What of a node is promised to instances.
     PromisedOn(NodeId);
     /// How many applications use a plan.
@@ -208,6 +229,16 @@ async fn per<Id: Copy + Eq + std::hash::Hash, K: Copy + Eq + std::hash::Hash + I
     let ids: Vec<Id> = keys.iter().map(|key| (*key).into()).collect();
     let mut found = load(&ids).await?;
     Ok(ids.into_iter().map(|id| (key(id), found.remove(&id).unwrap_or_default())).collect())
+}
+
+async fn living(
+    tx: &mut store::Tx,
+    viewer: &Viewer,
+    ids: &[Living],
+) -> Result<HashMap<Living, store::organizations::Organization>, store::StoreError> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    let found = store::organizations::living(tx, viewer, &ids).await?;
+    Ok(found.into_iter().map(|(id, row)| (Living(id), row)).collect())
 }
 
 async fn runtimes_of(

@@ -15,6 +15,7 @@ mod page;
 mod query;
 mod scalar;
 mod subscription;
+mod turn;
 mod types;
 
 use async_graphql::{Schema, SchemaBuilder};

@@ -144,6 +144,7 @@ async fn an_enrollment_token_is_spent_once() {
         assert!(!enrollment_tokens::spend(&mut tx, spent.id, node.id, world.later(60)).await.unwrap(), "too late");
         assert!(enrollment_tokens::spend(&mut tx, spent.id, node.id, world.later(1)).await.unwrap());
         assert!(!enrollment_tokens::spend(&mut tx, spent.id, node.id, world.later(1)).await.unwrap());
+        assert_eq!(enrollment_tokens::by_ids(&mut tx, &[spent.id]).await.unwrap()[&spent.id].id, spent.id);
         assert_eq!(enrollment_tokens::find(&mut tx, spent.id).await.unwrap().unwrap().used_by, Some(node.id));
         assert!(enrollment_tokens::revoke(&mut tx, revoked.id, world.later(1)).await.unwrap());
         assert!(!enrollment_tokens::revoke(&mut tx, spent.id, world.later(1)).await.unwrap());

@@ -186,6 +186,7 @@ async fn tokens_of_an_organization_end_with_it_or_with_their_owner_in_it() {
         let permissions = Some(vec![Permission::AppRead, Permission::AppDeploy]);
         let of_one = ApiToken { application_id: Some(application), permissions, ..api_token(&world) };
         api_tokens::insert(&mut tx, &of_one, Sha256Digest::of(b"of one")).await.unwrap();
+        assert_eq!(api_tokens::by_ids(&mut tx, &[of_one.id]).await.unwrap()[&of_one.id], of_one);
         assert_eq!(api_tokens::find(&mut tx, of_one.id).await.unwrap().as_ref(), Some(&of_one));
         assert_eq!(api_tokens::revoke_of_application(&mut tx, application, world.later(1)).await.unwrap(), [of_one.id]);
         assert!(api_tokens::revoke_of_application(&mut tx, application, world.later(1)).await.unwrap().is_empty());

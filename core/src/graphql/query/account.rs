@@ -14,6 +14,7 @@ use crate::{
         context::{Request, id_if},
         cost::cost,
         error::Result,
+        load::Living,
         page::page,
         types::{
             ApiToken, Application, ApplicationInstance, AuditEvent, Build, Deployment, EnvironmentVariable, Invitation, Membership, Node,
@@ -137,54 +138,56 @@ async fn look_up(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     let (platform, viewer) = (ctx.platform(), ctx.viewer()?);
     let admin = viewer.is_platform_admin();
     let own = |user: model::UserId| Some(user) == viewer.user_id();
-    let tx = &mut platform.db.read_as(viewer).await?;
+    let rows = ctx.rows();
     let prefix = id.split('_').next().unwrap_or_default();
     Ok(match prefix {
         model::UserId::PREFIX => {
-            let found = store::users::find(tx, parsed!()).await?;
+            let found = rows.load::<model::UserId>(parsed!()).await?;
             found.filter(|user| admin || own(user.id)).map(|user| Node::User(User(user)))
         }
         model::SessionId::PREFIX => {
-            let found = store::sessions::find(tx, parsed!()).await?;
+            let found = store::sessions::find(&mut platform.db.read_once().await?, parsed!()).await?;
             found.filter(|session| own(session.user_id)).map(|session| Node::Session(Session(session)))
         }
         model::ApiTokenId::PREFIX => {
-            let found = store::api_tokens::find(tx, parsed!()).await?;
+            let found = rows.load::<model::ApiTokenId>(parsed!()).await?;
             found.filter(|token| own(token.user_id)).map(|token| Node::ApiToken(ApiToken(token)))
         }
-        model::OrganizationId::PREFIX => {
-            store::organizations::find(tx, viewer, parsed!()).await?.map(|row| Node::Organization(Organization(row)))
-        }
-        model::MembershipId::PREFIX => store::memberships::find(tx, viewer, parsed!()).await?.map(|row| Node::Membership(Membership(row))),
+        model::OrganizationId::PREFIX => rows.load(Living(parsed!())).await?.map(|row| Node::Organization(Organization(row))),
+        model::MembershipId::PREFIX => store::memberships::find(&mut platform.db.read_as(viewer).await?, viewer, parsed!())
+            .await?
+            .map(|row| Node::Membership(Membership(row))),
         model::InvitationId::PREFIX => invitations::find(platform, viewer, parsed!()).await?.map(|row| Node::Invitation(Invitation(row))),
         model::AuditEventId::PREFIX => audit::find(platform, viewer, parsed!()).await?.map(|row| Node::AuditEvent(AuditEvent(row))),
-        model::PlanId::PREFIX => store::plans::find(tx, parsed!()).await?.map(|row| Node::Plan(Plan(row))),
-        model::RuntimeId::PREFIX => store::runtimes::find(tx, parsed!()).await?.map(|row| Node::Runtime(Runtime(row))),
-        model::RegionId::PREFIX => store::regions::find(tx, parsed!()).await?.map(|row| Node::Region(Region(row))),
-        model::NodeId::PREFIX if admin => store::nodes::find(tx, parsed!()).await?.map(|row| Node::WorkerNode(WorkerNode(row))),
+        model::PlanId::PREFIX => rows.load::<model::PlanId>(parsed!()).await?.map(|row| Node::Plan(Plan(row))),
+        model::RuntimeId::PREFIX => rows.load::<model::RuntimeId>(parsed!()).await?.map(|row| Node::Runtime(Runtime(row))),
+        model::RegionId::PREFIX => rows.load::<model::RegionId>(parsed!()).await?.map(|row| Node::Region(Region(row))),
+        model::NodeId::PREFIX if admin => rows.load::<model::NodeId>(parsed!()).await?.map(|row| Node::WorkerNode(WorkerNode(row))),
         model::EnrollmentTokenId::PREFIX if admin => {
-            store::enrollment_tokens::find(tx, parsed!()).await?.map(|row| Node::NodeEnrollmentToken(NodeEnrollmentToken(row)))
+            rows.load::<model::EnrollmentTokenId>(parsed!()).await?.map(|row| Node::NodeEnrollmentToken(NodeEnrollmentToken(row)))
         }
-        model::ApplicationId::PREFIX => {
-            store::applications::find(tx, viewer, parsed!()).await?.map(|row| Node::Application(Application(row)))
-        }
+        model::ApplicationId::PREFIX => rows
+            .load::<model::ApplicationId>(parsed!())
+            .await?
+            .filter(|row| row.deleted_at.is_none())
+            .map(|row| Node::Application(Application(row))),
         model::InstanceId::PREFIX => {
-            store::instances::find(tx, viewer, parsed!()).await?.map(|row| Node::ApplicationInstance(ApplicationInstance(row)))
+            rows.load::<model::InstanceId>(parsed!()).await?.map(|row| Node::ApplicationInstance(ApplicationInstance(row)))
         }
-        model::DeploymentId::PREFIX => store::deployments::find(tx, viewer, parsed!()).await?.map(|row| Node::Deployment(Deployment(row))),
+        model::DeploymentId::PREFIX => rows.load::<model::DeploymentId>(parsed!()).await?.map(|row| Node::Deployment(Deployment(row))),
         model::BuildId::PREFIX => {
             let id: model::BuildId = parsed!();
             let deployment = model::DeploymentId::from_uuid(id.uuid());
-            store::deployments::find(tx, viewer, deployment).await?.map(|row| Node::Build(Build(row)))
+            rows.load(deployment).await?.map(|row| Node::Build(Build(row)))
         }
-        model::VariableId::PREFIX => {
-            store::variables::find(tx, viewer, parsed!()).await?.map(|row| Node::EnvironmentVariable(EnvironmentVariable(row)))
-        }
+        model::VariableId::PREFIX => store::variables::find(&mut platform.db.read_as(viewer).await?, viewer, parsed!())
+            .await?
+            .map(|row| Node::EnvironmentVariable(EnvironmentVariable(row))),
         model::UploadId::PREFIX => {
-            let found = store::uploads::find(tx, viewer, parsed!()).await?;
+            let found = store::uploads::find(&mut platform.db.read_as(viewer).await?, viewer, parsed!()).await?;
             found.map(|row| Node::SourceUpload(SourceUpload { row, ticket: None }))
         }
-        model::OperationId::PREFIX => store::operations::find(tx, viewer, parsed!()).await?.map(|row| Node::Operation(Operation(row))),
+        model::OperationId::PREFIX => rows.load::<model::OperationId>(parsed!()).await?.map(|row| Node::Operation(Operation(row))),
         model::PluginRowId::PREFIX if admin => plugins::find(platform, viewer, parsed!()).await?.map(|plugin| Node::Plugin(Plugin(plugin))),
         _ => None,
     })

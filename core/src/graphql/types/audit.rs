@@ -60,7 +60,7 @@ impl AuditEvent {
     /// How the API token began that it came with.
     async fn actor_token_prefix(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         let Some(Ok(id)) = self.0.credential.as_ref().map(|id| id.parse::<ApiTokenId>()) else { return Ok(None) };
-        let token = store::api_tokens::find(&mut ctx.platform().db.read().await?, id).await?;
+        let token: Option<store::api_tokens::ApiToken> = ctx.rows().load(id).await?;
         Ok(token.map(|token| token.prefix))
     }
 

@@ -18,6 +18,7 @@ pub struct PlatformStats {
     /// Those that are connected and well.
     pub nodes_online: i64,
     /// Deployments that were asked for in the last 24 hours.
+    #[graphql(name = "deploymentsLast24h")]
     pub deployments_last_24h: i64,
     /// Of those that came to an end, the share that failed: from 0 to 1.
     pub deployment_failure_rate: f64,
