@@ -12,7 +12,7 @@ use crate::world::World;
 /// How far below a list's elements fields are asked for, each by a path of its own.
 const DEPTH: usize = 2;
 /// Tables that rows of a list may refer to by one field, less one.
-const KINDS: u64 = 3;
+const KINDS: u64 = 6;
 /// Of each thing.
 const ROWS: usize = 10;
 
