@@ -151,6 +151,7 @@ async fn cost(world: &World, query: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "how much was asked")]
 async fn a_list_of_ten_costs_as_many_statements_as_a_list_of_one() {
     let world = populated().await;
     let types = world.data(&world.admin, INTROSPECTION, json!({})).await["__schema"]["types"].take();
