@@ -14,7 +14,8 @@ use crate::root;
 const CONFINED: &[(&str, &[&str], &str)] = &[
     (
         "sqlx",
-        &["slipway-store", "slipway-store-testing"],
+        // Measurements compare with a statement by hand.
+        &["slipway-store", "slipway-store-testing", "slipway-e2e"],
         "one crate knows that there is a database, so that each statement is written once",
     ),
     ("bollard", &["slipway-agent"], "the core never talks to Docker"),
