@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Wake, Waker},
 };
 
 use tokio::sync::Notify;
@@ -26,16 +26,22 @@ struct Shared {
 }
 
 impl Turn {
-    /// What `work` does in one go is one turn.
+    /// What `work` does in one go is one turn, also where it gives way to others in between.
     pub(super) async fn of<F: Future>(&self, work: F) -> F::Output {
         let mut work = pin!(work);
-        poll_fn(|context| self.take(|| work.as_mut().poll(context))).await
+        let _ended = Ended(&self.0);
+        poll_fn(|context| self.take(context, |context| work.as_mut().poll(context))).await
     }
 
-    /// One turn.
-    pub(super) fn take<T>(&self, work: impl FnOnce() -> T) -> T {
-        let _ended = Ended::after(&self.0);
-        work()
+    /// One poll. Whoever wakes itself is only giving way, and goes on where it was.
+    fn take<T>(&self, context: &Context<'_>, work: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        self.0.is_on.store(true, Ordering::SeqCst);
+        let noting = Arc::new(Noting { waker: context.waker().clone(), is_woken: AtomicBool::new(false) });
+        let polled = work(&mut Context::from_waker(&Waker::from(Arc::clone(&noting))));
+        if polled.is_ready() || !noting.is_woken.load(Ordering::SeqCst) {
+            self.0.end();
+        }
+        polled
     }
 
     /// Waits for the end of the turn that is on.
@@ -51,27 +57,50 @@ impl Turn {
     }
 }
 
-/// The turn ends also where the work panics.
-struct Ended<'a>(&'a Shared);
-
-impl<'a> Ended<'a> {
-    fn after(shared: &'a Shared) -> Self {
-        shared.is_on.store(true, Ordering::SeqCst);
-        Self(shared)
+impl Shared {
+    fn end(&self) {
+        self.is_on.store(false, Ordering::SeqCst);
+        self.over.notify_waiters();
     }
 }
 
+/// The turn ends also where the work panics or is given up.
+struct Ended<'a>(&'a Shared);
+
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        self.0.is_on.store(false, Ordering::SeqCst);
-        self.0.over.notify_waiters();
+        self.0.end();
+    }
+}
+
+/// Wakes, and remembers that it did.
+struct Noting {
+    waker: Waker,
+    is_woken: AtomicBool,
+}
+
+impl Wake for Noting {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_woken.store(true, Ordering::SeqCst);
+        self.waker.wake_by_ref();
     }
 }
 
 /// A stream whose every poll is a turn.
 pub(super) fn turns<S: futures::Stream>(turn: Turn, stream: S) -> impl futures::Stream<Item = S::Item> {
+    struct GivenUp(Turn);
+    impl Drop for GivenUp {
+        fn drop(&mut self) {
+            self.0.0.end();
+        }
+    }
     let mut stream = Box::pin(stream);
-    futures::stream::poll_fn(move |context: &mut Context<'_>| -> Poll<Option<S::Item>> { turn.take(|| stream.as_mut().poll_next(context)) })
+    let turn = GivenUp(turn);
+    futures::stream::poll_fn(move |context: &mut Context<'_>| turn.0.take(context, |context| stream.as_mut().poll_next(context)))
 }
 
 #[cfg(test)]
@@ -81,23 +110,46 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn what_waits_for_a_turn_sees_all_of_it() {
+    async fn what_waits_for_a_turn_sees_all_of_it_also_where_it_gives_way() {
         for _ in 0..200 {
             let (turn, asked) = (Turn::default(), Arc::new(AtomicUsize::new(0)));
-            let seen = turn.take(|| {
-                let (turn, asked_by_then) = (turn.clone(), Arc::clone(&asked));
-                let waiting = tokio::spawn(async move {
-                    turn.over().await;
-                    asked_by_then.load(Ordering::SeqCst)
+            let mut waiting = None;
+            let mut rounds = 0;
+            let work = poll_fn(|context| {
+                waiting.get_or_insert_with(|| {
+                    let (turn, asked) = (turn.clone(), Arc::clone(&asked));
+                    tokio::spawn(async move {
+                        turn.over().await;
+                        asked.load(Ordering::SeqCst)
+                    })
                 });
-                for _ in 0..100 {
+                for _ in 0..30 {
                     asked.fetch_add(1, Ordering::SeqCst);
                     std::thread::yield_now();
                 }
-                waiting
+                rounds += 1;
+                if rounds == 3 {
+                    return Poll::Ready(());
+                }
+                context.waker().wake_by_ref();
+                Poll::Pending
             });
-            assert_eq!(seen.await.unwrap(), 100);
+            turn.of(work).await;
+            assert_eq!(waiting.unwrap().await.unwrap(), 90);
         }
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_is_given_up_is_over() {
+        let turn = Turn::default();
+        {
+            let work = turn.of(poll_fn(|context| {
+                context.waker().wake_by_ref();
+                Poll::<()>::Pending
+            }));
+            assert!(futures::poll!(pin!(work)).is_pending());
+        }
+        turn.over().await;
     }
 
     #[tokio::test]
