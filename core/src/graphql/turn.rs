@@ -29,7 +29,7 @@ impl Turn {
     /// What `work` does in one go is one turn, also where it gives way to others in between.
     pub(super) async fn of<F: Future>(&self, work: F) -> F::Output {
         let mut work = pin!(work);
-        let _ended = Ended(&self.0);
+        let _ended = Ended(self.clone());
         poll_fn(|context| self.take(context, |context| work.as_mut().poll(context))).await
     }
 
@@ -65,11 +65,11 @@ impl Shared {
 }
 
 /// The turn ends also where the work panics or is given up.
-struct Ended<'a>(&'a Shared);
+struct Ended(Turn);
 
-impl Drop for Ended<'_> {
+impl Drop for Ended {
     fn drop(&mut self) {
-        self.0.end();
+        self.0.0.end();
     }
 }
 
@@ -92,14 +92,8 @@ impl Wake for Noting {
 
 /// A stream whose every poll is a turn.
 pub(super) fn turns<S: futures::Stream>(turn: Turn, stream: S) -> impl futures::Stream<Item = S::Item> {
-    struct GivenUp(Turn);
-    impl Drop for GivenUp {
-        fn drop(&mut self) {
-            self.0.0.end();
-        }
-    }
     let mut stream = Box::pin(stream);
-    let turn = GivenUp(turn);
+    let turn = Ended(turn);
     futures::stream::poll_fn(move |context: &mut Context<'_>| turn.0.take(context, |context| stream.as_mut().poll_next(context)))
 }
 

@@ -17,7 +17,7 @@ const RUNS: usize = 7;
 const LIMITS: &[&str] = &["--cpus", "0.25", "--memory", "256m", "--memory-swap", "256m", "--pids-limit", "512"];
 
 /// What a careful person would write for the example.
-const BY_HAND: &str = "\
+pub(super) const BY_HAND: &str = "\
 FROM node:22-slim AS install
 WORKDIR /app
 COPY package.json package-lock.json ./

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use slipway_e2e::{Deployed, Platform, example};
 
-use crate::deploy::{change, docker, nonce};
+use crate::deploy::{BY_HAND, change, docker, nonce};
 use crate::sample::{Sample, ratio};
 
 const RUNS: usize = 5;
@@ -29,20 +29,7 @@ const CASES: &[Case] = &[
         example: "node-express",
         manifest: Some(("package.json", "\"private\"", "\"description\": \"@\",\n  ")),
         source: ("server.js", "Hello "),
-        dockerfile: "\
-FROM node:22-slim AS install
-WORKDIR /app
-COPY package.json package-lock.json ./
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev
-
-FROM node:22-slim
-WORKDIR /app
-COPY --from=install --chown=1000:1000 /app/node_modules ./node_modules
-COPY --chown=1000:1000 . .
-USER 1000:1000
-ENV NODE_ENV=production
-CMD [\"node\", \"server.js\"]
-",
+        dockerfile: BY_HAND,
     },
     Case {
         example: "python-flask",
@@ -117,8 +104,7 @@ impl Case {
         let (edit_ours, edit_by_hand) = edit.report("one source line changed");
         if self.manifest.is_some() {
             let (first_ours, first_by_hand) = first.report("dependencies installed again");
-            let share = |edit, first| ratio(edit, first);
-            println!("rebuild / first build: ours {:.2}, by hand {:.2}", share(edit_ours, first_ours), share(edit_by_hand, first_by_hand));
+            println!("rebuild / first build: ours {:.2}, by hand {:.2}", ratio(edit_ours, first_ours), ratio(edit_by_hand, first_by_hand));
         }
         let megabytes = |bytes: u64| bytes as f64 / 1e6;
         println!("image: ours {:.1} MB, by hand {:.1} MB", megabytes(sizes.0), megabytes(sizes.1));
