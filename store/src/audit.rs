@@ -203,9 +203,7 @@ pub async fn of_each_organization(
 ) -> Result<HashMap<OrganizationId, Slice<AuditEvent>>, StoreError> {
     let list = |organization| sql!("SELECT * FROM audit_events WHERE organization_id = $1", organization);
     let within = |sql: Sql| sql.within("organization_id", viewer);
-    let parents: Vec<Option<OrganizationId>> = organizations.iter().copied().map(Some).collect();
-    let slices = tx.fetch_slices(&parents, list, within, |row: &AuditEvent| row.organization_id, page, Order::NewestFirst).await?;
-    Ok(slices.into_iter().filter_map(|(organization, slice)| Some((organization?, slice))).collect())
+    tx.fetch_slices(organizations, list, within, |row: &AuditEvent| row.organization_id, page, Order::NewestFirst).await
 }
 
 pub async fn find(tx: &mut Tx, viewer: &Viewer, id: AuditEventId) -> Result<Option<AuditEvent>, StoreError> {

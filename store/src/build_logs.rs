@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use slipway_model::{DeploymentId, TaskId, Timestamp, Viewer};
 
-use crate::{Sql, StoreError, Tx};
+use crate::{StoreError, Tx, page::PARENTS};
 
 row! {
     pub struct BuildLogLine {
@@ -68,17 +68,17 @@ pub async fn ends_of(
     deployments: &[DeploymentId],
     most: i64,
 ) -> Result<HashMap<DeploymentId, Vec<BuildLogLine>>, StoreError> {
-    let end = |deployment: &DeploymentId| {
+    let end = |deployment: DeploymentId| {
         let sql = sql!(
             "SELECT l.*, d.organization_id, d.application_id FROM build_log_lines l JOIN deployments d ON d.id = l.deployment_id WHERE l.deployment_id = $1",
-            *deployment
+            deployment
         );
         sql.push(" ORDER BY l.line_number DESC").limit(most)
     };
     let mut ends: HashMap<DeploymentId, Vec<BuildLogLine>> = HashMap::new();
-    for deployments in deployments.chunks(100) {
-        for line in fetch_all!(tx, Sql::each(deployments.iter().map(end)).within_application("organization_id", "application_id", viewer))?
-        {
+    for deployments in deployments.chunks(PARENTS) {
+        let sql = tx.for_each(end, deployments).within_application("organization_id", "application_id", viewer);
+        for line in fetch_all!(tx, sql)? {
             let line: BuildLogLine = line;
             ends.entry(line.deployment_id).or_default().push(line);
         }

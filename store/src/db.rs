@@ -25,6 +25,8 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// How long to wait for a connection or for another process's write.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Statements that each connection keeps prepared: there are more kinds than sqlx keeps by itself, which is a hundred.
+const PREPARED: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
@@ -73,6 +75,7 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             .foreign_keys(true)
             .busy_timeout(PATIENCE)
+            .statement_cache_capacity(PREPARED)
             .create_if_missing(true);
         if url.contains(":memory:") || url.contains("mode=memory") {
             return Err(StoreError::Configuration("a database in memory would be forgotten: give a file".to_owned()));
@@ -94,6 +97,7 @@ impl Db {
         let options = PgConnectOptions::from_str(url)
             .map_err(|error| StoreError::Configuration(format!("not a usable PostgreSQL URL: {error}")))?
             .application_name("slipway")
+            .statement_cache_capacity(PREPARED)
             // A process that stalls in a transaction must not hold the others up.
             .options([("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")]);
         let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(PATIENCE).connect_with(options).await?;

@@ -66,19 +66,16 @@ pub async fn of_each_application(
     applications: &[ApplicationId],
     page: &Page,
 ) -> Result<HashMap<ApplicationId, Slice<Operation>>, StoreError> {
-    let parents: Vec<Option<ApplicationId>> = applications.iter().copied().map(Some).collect();
     let list = |application| sql!("SELECT * FROM operations WHERE application_id = $1", application);
-    let slices = tx
-        .fetch_slices(
-            &parents,
-            list,
-            |sql| sql.within_application("organization_id", "application_id", viewer),
-            |row: &Operation| row.application_id,
-            page,
-            Order::NewestFirst,
-        )
-        .await?;
-    Ok(slices.into_iter().filter_map(|(application, slice)| Some((application?, slice))).collect())
+    tx.fetch_slices(
+        applications,
+        list,
+        |sql| sql.within_application("organization_id", "application_id", viewer),
+        |row: &Operation| row.application_id,
+        page,
+        Order::NewestFirst,
+    )
+    .await
 }
 
 /// Newest first.

@@ -135,25 +135,28 @@ impl Tx {
         Ok(page.cut(items))
     }
 
-    /// The wanted part of the list of each parent, in one statement for up to [`PARENTS`] of them. `list` is the list of one, as
-    /// for [`Tx::fetch_slice`], `within` leaves the rows that the viewer may see, and `parent` tells whose a row is.
+    /// The wanted part of the list of each parent, in one statement for up to [`PARENTS`] of them. `list` is the list of one, whose
+    /// first value is the parent, as for [`Tx::fetch_slice`]; `within` leaves the rows that the viewer may see, and `parent` tells
+    /// whose a row is.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn fetch_slices<K: Copy + Eq + Hash, T: FromRow + Listed>(
+    pub async fn fetch_slices<K: Copy + Eq + Hash + Into<Uuid>, T: FromRow + Listed, O: Into<Option<K>>>(
         &mut self,
         parents: &[K],
         list: impl Fn(K) -> Sql,
         within: impl Fn(Sql) -> Sql,
-        parent: impl Fn(&T) -> K,
+        parent: impl Fn(&T) -> O,
         page: &Page,
         order: Order,
     ) -> Result<HashMap<K, Slice<T>>, StoreError> {
         let mut rows: HashMap<K, Vec<T>> = parents.iter().map(|parent| (*parent, Vec::new())).collect();
         for parents in parents.chunks(PARENTS) {
-            let lists = parents.iter().map(|parent| page.narrow(list(*parent), order));
-            for row in self.fetch_all::<T>(within(Sql::each(lists))).await? {
-                rows.entry(parent(&row)).or_default().push(row);
+            let lists = self.for_each(|parent| page.narrow(list(parent), order), parents);
+            for row in self.fetch_all::<T>(within(lists)).await? {
+                if let Some(of) = parent(&row).into() {
+                    rows.entry(of).or_default().push(row);
+                }
             }
         }
         let slices = rows.into_iter().map(|(parent, mut items)| {
@@ -166,10 +169,19 @@ impl Tx {
         });
         Ok(slices.collect())
     }
+
+    /// The rows of a statement whose first value is the parent, for each of up to [`PARENTS`] of them.
+    pub(crate) fn for_each<K: Copy + Into<Uuid>>(&self, list: impl Fn(K) -> Sql, parents: &[K]) -> Sql {
+        let ids: Vec<Uuid> = parents.iter().map(|parent| (*parent).into()).collect();
+        match parents.first() {
+            Some(first) => Sql::for_each(list(*first), &ids, self.engine()),
+            None => Sql::new("SELECT 1 WHERE 1 = 0"),
+        }
+    }
 }
 
 /// Lists that one statement reads together: SQLite takes at most 500.
-const PARENTS: usize = 100;
+pub(crate) const PARENTS: usize = 100;
 
 impl Page {
     fn is_read_upwards(&self, order: Order) -> bool {

@@ -3,7 +3,7 @@
 use slipway_model::{OrganizationId, Timestamp, Viewer};
 use uuid::Uuid;
 
-use crate::Bind;
+use crate::{Bind, Engine};
 
 /// A value on its way into the database. An absent one still has a type, as PostgreSQL asks.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,20 +53,19 @@ fn replace_nul_in(json: &mut serde_json::Value) {
 
 /// SQL text with `$1` placeholders and the values to stand there.
 ///
-/// The text is made of literals only. What is added after the first literal numbers its own placeholders.
+/// The text is made of literals only. What is added after the first literal numbers its own placeholders. There are few texts of each
+/// kind, however many values there are, so that a database that has prepared one need not read it again.
 #[derive(Debug)]
 pub struct Sql {
     text: String,
     values: Vec<Value>,
-    /// Whether the text is the same at every call, so that keeping it prepared pays.
-    pub(crate) constant: bool,
     failure: Option<serde_json::Error>,
 }
 
 impl Sql {
     #[must_use]
     pub fn new(text: &'static str) -> Self {
-        Self { text: text.to_owned(), values: Vec::new(), constant: true, failure: None }
+        Self { text: text.to_owned(), values: Vec::new(), failure: None }
     }
 
     /// The value of the next `$n`.
@@ -85,28 +84,53 @@ impl Sql {
         self
     }
 
-    /// The rows of several statements, each with an order and a limit of its own. What follows narrows them all.
+    /// The rows of a statement for each of several parents, each with an order and a limit of its own. What follows narrows them all.
+    /// `list` is made for the first parent, which is its first value.
     #[must_use]
-    pub(crate) fn each(lists: impl IntoIterator<Item = Self>) -> Self {
-        let mut all = Self { text: "SELECT * FROM (".to_owned(), values: Vec::new(), constant: false, failure: None };
-        for (index, list) in lists.into_iter().enumerate() {
+    pub(crate) fn for_each(list: Self, parents: &[Uuid], engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => Self::side_by_side(&list, parents),
+            Engine::Postgres => Self::lateral(list, parents),
+        }
+    }
+
+    /// SQLite reads a text in no time, and cannot have a limit for each row of another table.
+    fn side_by_side(list: &Self, parents: &[Uuid]) -> Self {
+        let mut all = Self::new("SELECT * FROM (");
+        for (index, parent) in parents.iter().enumerate() {
             if index > 0 {
                 all.text.push_str(" UNION ALL ");
             }
             all.text.push_str(&format!("SELECT * FROM ({}) AS list_{index}", renumber(&list.text, all.values.len())));
-            all.values.extend(list.values);
-            all.failure = all.failure.or(list.failure);
+            all.values.push(Value::Uuid(Some(*parent)));
+            all.values.extend(list.values.iter().skip(1).cloned());
         }
-        all.text.push_str(") AS lists WHERE 1 = 1");
-        all
+        all.push(") AS lists WHERE 1 = 1")
+    }
+
+    /// PostgreSQL takes milliseconds to plan a text of a hundred parts; this one is the same for any number of parents.
+    fn lateral(mut list: Self, parents: &[Uuid]) -> Self {
+        let ids: Vec<String> = parents.iter().map(Uuid::to_string).collect();
+        if let Some(first) = list.values.first_mut() {
+            *first = Value::Text(Some(format!("{{{}}}", ids.join(","))));
+        }
+        let parents = "unnest(CAST(CAST($1 AS TEXT) AS UUID[])) AS parents (parent)";
+        list.text =
+            format!("SELECT lists.* FROM {parents} CROSS JOIN LATERAL ({}) AS lists WHERE 1 = 1", name_first(&list.text, "parents.parent"));
+        list
     }
 
     /// ` AND column IN (...)`; with no values, nothing matches.
     #[must_use]
     pub fn any<T: Bind>(mut self, column: &'static str, values: impl IntoIterator<Item = T>) -> Self {
-        self.constant = false;
-        let first = self.values.len() + 1;
+        let before = self.values.len();
+        let first = before + 1;
         self = values.into_iter().fold(self, Self::bind);
+        if let Some(last) = self.values[before..].last().cloned() {
+            // One text for nine to sixteen values: what stands there twice is found once.
+            let named = (self.values.len() - before).next_power_of_two();
+            self.values.resize(before + named, last);
+        }
         let placeholders: Vec<String> = (first..=self.values.len()).map(|n| format!("${n}")).collect();
         if placeholders.is_empty() {
             self.text.push_str(" AND 1 = 0");
@@ -159,7 +183,6 @@ impl Sql {
 
     /// Adds text of our own making, in which each `?` becomes the placeholder of a value to be bound next.
     pub(crate) fn number(mut self, text: &str) -> Self {
-        self.constant = false;
         for (index, part) in text.split('?').enumerate() {
             if index > 0 {
                 self.text.push_str(&format!("${}", self.values.len() + index));
@@ -171,27 +194,34 @@ impl Sql {
 
     /// # Errors
     /// A value could not be written as JSON.
-    pub(crate) fn finish(self) -> Result<(String, Vec<Value>, bool), serde_json::Error> {
+    pub(crate) fn finish(self) -> Result<(String, Vec<Value>), serde_json::Error> {
         match self.failure {
             Some(error) => Err(error),
-            None => Ok((self.text, self.values, self.constant)),
+            None => Ok((self.text, self.values)),
         }
     }
 }
 
 /// `$1` becomes the placeholder after the first `by`, and so on.
 fn renumber(text: &str, by: usize) -> String {
+    replace_placeholders(text, |number| format!("${}", number + by))
+}
+
+/// `name` stands where the first value did.
+fn name_first(text: &str, name: &str) -> String {
+    replace_placeholders(text, |number| if number == 1 { name.to_owned() } else { format!("${number}") })
+}
+
+fn replace_placeholders(text: &str, by: impl Fn(usize) -> String) -> String {
     let mut parts = text.split('$');
-    let mut renumbered = parts.next().unwrap_or_default().to_owned();
+    let mut replaced = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let digits = part.bytes().take_while(u8::is_ascii_digit).count();
         let (number, rest) = part.split_at(digits);
-        let number = number.parse::<usize>().map_or_else(|_| number.to_owned(), |number| (number + by).to_string());
-        renumbered.push('$');
-        renumbered.push_str(&number);
-        renumbered.push_str(rest);
+        replaced.push_str(&number.parse().map_or_else(|_| format!("${number}"), &by));
+        replaced.push_str(rest);
     }
-    renumbered
+    replaced
 }
 
 #[cfg(test)]
@@ -213,28 +243,43 @@ mod tests {
     fn the_viewers_organizations_narrow_a_statement() {
         let ids = [Uuid::from_u128(1), Uuid::from_u128(2)];
         let sql = Sql::new("SELECT 1 WHERE a = $1").bind("x").within("organization_id", &member_of(&ids));
-        let (text, values, constant) = sql.finish().unwrap();
+        let (text, values) = sql.finish().unwrap();
         assert_eq!(text, "SELECT 1 WHERE a = $1 AND organization_id IN ($2, $3)");
         assert_eq!(values, [Value::Text(Some("x".into())), Value::Uuid(Some(ids[0])), Value::Uuid(Some(ids[1]))]);
-        assert!(!constant);
     }
 
     #[test]
-    fn several_lists_become_one_statement() {
-        let list = |text: &str| Sql::new("SELECT 1 WHERE a = $1 AND b > $2").bind(text).bind(2_i64).limit(3);
-        let (text, values, _) = Sql::each([list("x"), list("y")]).and("c = ?", ["z"]).finish().unwrap();
+    fn any_number_of_values_makes_few_texts() {
+        let text = |count: i64| Sql::new("SELECT 1 WHERE 1 = 1").any("n", 0..count).finish().unwrap();
+        assert_eq!(text(3).1, [0, 1, 2, 2].map(|n| Value::Integer(Some(n))));
+        let texts: std::collections::HashSet<String> = (0..=128).map(|count| text(count).0).collect();
+        assert_eq!(texts.len(), 9);
+    }
+
+    #[test]
+    fn the_lists_of_several_parents_become_one_statement() {
+        let parents = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        let list = || Sql::new("SELECT 1 WHERE a = $1 AND b > $2").bind(parents[0]).bind(2_i64).limit(3);
+        let (text, values) = Sql::for_each(list(), &parents, Engine::Sqlite).and("c = ?", ["z"]).finish().unwrap();
         assert_eq!(
             text,
             "SELECT * FROM (SELECT * FROM (SELECT 1 WHERE a = $1 AND b > $2 LIMIT $3) AS list_0 \
              UNION ALL SELECT * FROM (SELECT 1 WHERE a = $4 AND b > $5 LIMIT $6) AS list_1) AS lists WHERE 1 = 1 AND c = $7"
         );
-        assert_eq!(values.len(), 7);
-        assert_eq!(values[3], Value::Text(Some("y".into())));
+        assert_eq!((values.len(), &values[3]), (7, &Value::Uuid(Some(parents[1]))));
+        let (text, values) = Sql::for_each(list(), &parents, Engine::Postgres).and("c = ?", ["z"]).finish().unwrap();
+        assert_eq!(
+            text,
+            "SELECT lists.* FROM unnest(CAST(CAST($1 AS TEXT) AS UUID[])) AS parents (parent) \
+             CROSS JOIN LATERAL (SELECT 1 WHERE a = parents.parent AND b > $2 LIMIT $3) AS lists WHERE 1 = 1 AND c = $4"
+        );
+        assert_eq!(values.len(), 4);
+        assert!(matches!(&values[0], Value::Text(Some(ids)) if ids.starts_with("{00000000-") && ids.ends_with("002}")));
     }
 
     #[test]
     fn a_viewer_of_no_organization_sees_nothing() {
-        let (text, ..) = Sql::new("SELECT 1 WHERE TRUE").within("organization_id", &member_of(&[])).finish().unwrap();
+        let (text, _) = Sql::new("SELECT 1 WHERE TRUE").within("organization_id", &member_of(&[])).finish().unwrap();
         assert_eq!(text, "SELECT 1 WHERE TRUE AND 1 = 0");
     }
 
@@ -254,7 +299,7 @@ mod tests {
 
     #[test]
     fn the_platform_sees_everything() {
-        let (text, ..) = Sql::new("SELECT 1 WHERE TRUE").within("organization_id", &Viewer::Platform).finish().unwrap();
+        let (text, _) = Sql::new("SELECT 1 WHERE TRUE").within("organization_id", &Viewer::Platform).finish().unwrap();
         assert_eq!(text, "SELECT 1 WHERE TRUE");
     }
 }

@@ -42,26 +42,26 @@ macro_rules! run {
         if $self.aborted {
             return Err(StoreError::Aborted);
         }
-        let (text, values, constant) = $sql.finish()?;
+        let (text, values) = $sql.finish()?;
         $self.statements.fetch_add(1, Ordering::Relaxed);
         let result = match &mut $self.inner {
             Inner::Sqlite(tx) => {
-                let $query = bound!(Sqlite, text, values, constant);
+                let $query = bound!(Sqlite, text, values);
                 let $connection = &mut **tx;
                 $run
             }
             Inner::Postgres(tx) => {
-                let $query = bound!(Postgres, text, values, constant);
+                let $query = bound!(Postgres, text, values);
                 let $connection = &mut **tx;
                 $run
             }
             Inner::SqliteAlone(connection) => {
-                let $query = bound!(Sqlite, text, values, constant);
+                let $query = bound!(Sqlite, text, values);
                 let $connection = &mut **connection;
                 $run
             }
             Inner::PostgresAlone(connection) => {
-                let $query = bound!(Postgres, text, values, constant);
+                let $query = bound!(Postgres, text, values);
                 let $connection = &mut **connection;
                 $run
             }
@@ -72,9 +72,9 @@ macro_rules! run {
 }
 
 macro_rules! bound {
-    ($engine:ty, $text:ident, $values:ident, $constant:ident) => {{
+    ($engine:ty, $text:ident, $values:ident) => {{
         // Safe: `Sql` is made of literals and of placeholders that it numbers itself.
-        let query = sqlx::query::<$engine>(AssertSqlSafe($text)).persistent($constant);
+        let query = sqlx::query::<$engine>(AssertSqlSafe($text));
         $values.into_iter().fold(query, |query, value| match value {
             Value::Uuid(value) => query.bind(value),
             Value::Text(value) => query.bind(value),
