@@ -71,11 +71,6 @@ pub async fn find(tx: &mut Tx, id: ApiTokenId) -> Result<Option<ApiToken>, Store
     fetch_optional!(tx, "SELECT * FROM api_tokens WHERE id = $1", id)
 }
 
-/// Also ended ones: whether it still holds is the caller's to see.
-pub async fn by_digest(tx: &mut Tx, digest: Sha256Digest) -> Result<Option<ApiToken>, StoreError> {
-    fetch_optional!(tx, "SELECT * FROM api_tokens WHERE token_digest = $1", digest.as_bytes())
-}
-
 /// Those that were not revoked, newest first.
 pub async fn of_user(tx: &mut Tx, user: UserId) -> Result<Vec<ApiToken>, StoreError> {
     fetch_all!(tx, "SELECT * FROM api_tokens WHERE user_id = $1 AND revoked_at IS NULL ORDER BY created_at DESC, id DESC", user)

@@ -30,6 +30,7 @@ mod sql;
 mod tx;
 mod words;
 
+pub mod admissions;
 pub mod api_tokens;
 pub mod applications;
 pub mod audit;

@@ -46,11 +46,6 @@ pub async fn find(tx: &mut Tx, id: SessionId) -> Result<Option<Session>, StoreEr
     fetch_optional!(tx, "SELECT * FROM sessions WHERE id = $1", id)
 }
 
-/// Also ended ones: whether it still holds is the caller's to see.
-pub async fn by_digest(tx: &mut Tx, token: Sha256Digest) -> Result<Option<Session>, StoreError> {
-    fetch_optional!(tx, "SELECT * FROM sessions WHERE token_digest = $1", token.as_bytes())
-}
-
 /// Those that hold, newest first.
 pub async fn of_user(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
     fetch_all!(

@@ -5,11 +5,10 @@ use std::net::IpAddr;
 use chrono::TimeDelta;
 use slipway_model::{ApiTokenId, SessionId, Sha256Digest, Timestamp, UserId, Viewer};
 use slipway_store::{
-    StoreError, Tx,
+    StoreError,
+    admissions::{self, Admission},
     api_tokens::{self, ApiToken},
-    memberships,
     sessions::{self, Session},
-    users,
 };
 
 use super::token;
@@ -98,13 +97,14 @@ impl Caller {
         let digest = Sha256Digest::of(token.as_bytes());
         let mut tx = platform.db.read_once().await?;
         let shown = if token.starts_with(token::SESSION_PREFIX) {
-            sessions::by_digest(&mut tx, digest).await?.map(Shown::Session)
+            admissions::of_session_token(&mut tx, digest).await?.map(Shown::Session)
         } else if token.starts_with(token::API_TOKEN_PREFIX) {
-            api_tokens::by_digest(&mut tx, digest).await?.map(Shown::ApiToken)
+            admissions::of_api_token_secret(&mut tx, digest).await?.map(Shown::ApiToken)
         } else {
             None
         };
-        self.admitted(platform, tx, shown).await
+        drop(tx);
+        self.admitted(platform, shown).await
     }
 
     /// The same caller with what holds now: memberships change, and credentials end.
@@ -115,18 +115,18 @@ impl Caller {
         let Some(credential) = self.credential else { return Ok(self) };
         let mut tx = platform.db.read_once().await?;
         let shown = match credential {
-            Credential::Session(id) => sessions::find(&mut tx, id).await?.map(Shown::Session),
-            Credential::ApiToken(id) => api_tokens::find(&mut tx, id).await?.map(Shown::ApiToken),
+            Credential::Session(id) => admissions::of_session(&mut tx, id).await?.map(Shown::Session),
+            Credential::ApiToken(id) => admissions::of_api_token(&mut tx, id).await?.map(Shown::ApiToken),
         };
-        self.admitted(platform, tx, shown).await
+        drop(tx);
+        self.admitted(platform, shown).await
     }
 
-    async fn admitted(self, platform: &Platform, mut tx: Tx, shown: Option<Shown>) -> Result<Self> {
+    async fn admitted(self, platform: &Platform, shown: Option<Shown>) -> Result<Self> {
         let shown = shown.filter(|shown| shown.holds(platform.now())).ok_or(Error::Unauthenticated)?;
-        let viewer = shown.viewer(&mut tx).await?.ok_or(Error::Unauthenticated)?;
-        drop(tx);
-        let credential = shown.credential();
-        if shown.last_used().is_none_or(|at| platform.now() - at > USE_IS_NOTED_EVERY) {
+        let (credential, last_used) = (shown.credential(), shown.last_used());
+        let viewer = shown.viewer().ok_or(Error::Unauthenticated)?;
+        if last_used.is_none_or(|at| platform.now() - at > USE_IS_NOTED_EVERY) {
             note_use(platform, credential).await?;
         }
         Ok(Self { viewer: Some(viewer), credential: Some(credential), ..self })
@@ -135,49 +135,53 @@ impl Caller {
 
 /// What a credential is in the database.
 enum Shown {
-    Session(Session),
-    ApiToken(ApiToken),
+    Session(Admission<Session>),
+    ApiToken(Admission<ApiToken>),
 }
 
 impl Shown {
     const fn credential(&self) -> Credential {
         match self {
-            Self::Session(session) => Credential::Session(session.id),
-            Self::ApiToken(token) => Credential::ApiToken(token.id),
+            Self::Session(of) => Credential::Session(of.credential.id),
+            Self::ApiToken(of) => Credential::ApiToken(of.credential.id),
         }
     }
 
     fn holds(&self, now: Timestamp) -> bool {
         match self {
-            Self::Session(session) => session.revoked_at.is_none() && session.expires_at > now,
-            Self::ApiToken(token) => token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now),
+            Self::Session(Admission { credential: session, .. }) => session.revoked_at.is_none() && session.expires_at > now,
+            Self::ApiToken(Admission { credential: token, .. }) => token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now),
         }
     }
 
     const fn last_used(&self) -> Option<Timestamp> {
         match self {
-            Self::Session(session) => Some(session.last_seen_at),
-            Self::ApiToken(token) => token.last_used_at,
+            Self::Session(of) => Some(of.credential.last_seen_at),
+            Self::ApiToken(of) => of.credential.last_used_at,
         }
     }
 
     /// Whom it lets in; `None`: somebody who is let in no longer.
-    async fn viewer(&self, tx: &mut Tx) -> Result<Option<Viewer>, StoreError> {
-        let (user_id, only, token) = match self {
-            Self::Session(session) => (session.user_id, None, None),
-            Self::ApiToken(token) => (token.user_id, token.organization_id, Some(token.grant())),
-        };
-        let found = users::find(tx, user_id).await?;
-        let Some(user) = found.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
-        let memberships = memberships::of_user(tx, user_id).await?;
-        let memberships = memberships
-            .into_iter()
-            .filter(|membership| only.is_none_or(|only| membership.organization_id == only))
-            .map(|membership| (membership.organization_id, membership.role))
-            .collect();
-        // A token of one organization is no key to the platform, whoever made it.
-        let platform_admin = user.platform_admin && only.is_none();
-        Ok(Some(Viewer::User { id: user_id, platform_admin, memberships, token }))
+    fn viewer(self) -> Option<Viewer> {
+        match self {
+            Self::Session(of) => of.disabled_at.is_none().then_some(Viewer::User {
+                id: of.credential.user_id,
+                platform_admin: of.platform_admin,
+                memberships: of.memberships,
+                token: None,
+            }),
+            Self::ApiToken(of) => {
+                let only = of.credential.organization_id;
+                let opened = of.memberships.into_iter().filter(|(organization, _)| only.is_none_or(|only| *organization == only));
+                of.disabled_at.is_none().then(|| Viewer::User {
+                    id: of.credential.user_id,
+                    // A token of one organization is no key to the platform, whoever made it.
+                    platform_admin: of.platform_admin && only.is_none(),
+                    memberships: opened.collect(),
+                    token: Some(of.credential.grant()),
+                })
+            }
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! People, what they sign in with, and what their programs do.
 
 use chrono::TimeDelta;
-use slipway_model::{ApiTokenId, Clock, Permission, SessionId, Sha256Digest};
+use slipway_model::{ApiTokenId, Clock, Permission, Role, SessionId, Sha256Digest};
 use slipway_store::{
-    Page, StoreError,
+    Page, StoreError, admissions,
     api_tokens::{self, ApiToken},
     sessions::{self, Session},
     users,
@@ -88,8 +88,11 @@ async fn a_session_is_found_by_its_token_until_it_is_forgotten() {
         let row = session(&world);
         let token = Sha256Digest::of(b"token");
         sessions::insert(&mut tx, &row, token).await.unwrap();
-        assert_eq!(sessions::by_digest(&mut tx, token).await.unwrap().as_ref(), Some(&row));
-        assert_eq!(sessions::by_digest(&mut tx, Sha256Digest::of(b"other")).await.unwrap(), None);
+        let admission = admissions::of_session_token(&mut tx, token).await.unwrap().unwrap();
+        assert_eq!((&admission.credential, admission.platform_admin, admission.disabled_at), (&row, false, None));
+        assert_eq!(admission.memberships, [(world.organization.id, Role::Owner)]);
+        assert_eq!(admissions::of_session(&mut tx, row.id).await.unwrap(), Some(admission));
+        assert_eq!(admissions::of_session_token(&mut tx, Sha256Digest::of(b"other")).await.unwrap(), None);
         assert_eq!(sessions::of_user(&mut tx, row.user_id, world.now()).await.unwrap(), std::slice::from_ref(&row));
         assert_eq!(sessions::of_users(&mut tx, &[row.user_id], world.now()).await.unwrap()[&row.user_id], std::slice::from_ref(&row));
         assert!(sessions::of_user(&mut tx, row.user_id, row.expires_at).await.unwrap().is_empty(), "an expired one holds no longer");
@@ -151,7 +154,9 @@ async fn an_api_token_is_found_until_it_is_revoked() {
         let row = api_token(&world);
         let token = Sha256Digest::of(b"token");
         api_tokens::insert(&mut tx, &row, token).await.unwrap();
-        assert_eq!(api_tokens::by_digest(&mut tx, token).await.unwrap().as_ref(), Some(&row));
+        let admission = admissions::of_api_token_secret(&mut tx, token).await.unwrap().unwrap();
+        assert_eq!((&admission.credential, &admission.memberships[..]), (&row, &[(world.organization.id, Role::Owner)][..]));
+        assert_eq!(admissions::of_api_token(&mut tx, row.id).await.unwrap(), Some(admission));
         api_tokens::used(&mut tx, row.id, world.later(5)).await.unwrap();
         api_tokens::used(&mut tx, row.id, world.later(4)).await.unwrap();
         assert_eq!(api_tokens::find(&mut tx, row.id).await.unwrap().unwrap().last_used_at, Some(world.later(5)));
