@@ -77,8 +77,9 @@ async fn answer(engine: Arc<dyn Engine>, query: LogQuery, out: mpsc::UnboundedSe
         // Without following, a full sink stops the reading instead of losing lines.
         let may_read = follow || sink.full.len() < WAITING;
         tokio::select! {
-            line = lines.recv(), if may_read => match line {
-                Some(line) => sink.push(line),
+            told = lines.recv(), if may_read => match told {
+                Some(Told::Line(line)) => sink.push(line),
+                Some(Told::Live) => sink.live(),
                 None => return sink.finish().await,
             },
             _ = tick.tick() => {
@@ -90,12 +91,19 @@ async fn answer(engine: Arc<dyn Engine>, query: LogQuery, out: mpsc::UnboundedSe
     }
 }
 
+enum Told {
+    Line(LogLine),
+    /// What there was has been told, and all that comes will be.
+    Live,
+}
+
 #[derive(Default)]
 struct Batch {
     lines: Vec<LogLine>,
     bytes: usize,
     /// Lines left out before the first of these.
     dropped: u64,
+    live: bool,
 }
 
 struct Sink {
@@ -124,8 +132,15 @@ impl Sink {
         }
     }
 
+    /// Told with the batch that is open, at the next tick at the latest.
+    fn live(&mut self) {
+        self.open.live = true;
+        self.close_batch();
+        self.hand_over();
+    }
+
     fn close_batch(&mut self) {
-        let something = !self.open.lines.is_empty() || self.open.dropped > 0;
+        let something = !self.open.lines.is_empty() || self.open.dropped > 0 || self.open.live;
         if something && self.full.len() < WAITING {
             self.full.push_back(std::mem::take(&mut self.open));
         }
@@ -141,7 +156,7 @@ impl Sink {
     }
 
     fn send(&self, batch: Batch, end: bool, place: OwnedSemaphorePermit) {
-        let batch = LogBatch { query: self.number, lines: batch.lines, dropped_lines: batch.dropped, end };
+        let batch = LogBatch { query: self.number, lines: batch.lines, dropped_lines: batch.dropped, live: batch.live, end };
         // A closed session needs no lines.
         let _ = self.out.send(Outgoing { batch, _place: place });
     }
@@ -156,10 +171,14 @@ impl Sink {
     }
 }
 
-async fn read(engine: Arc<dyn Engine>, query: LogQuery, out: mpsc::Sender<LogLine>) {
+async fn read(engine: Arc<dyn Engine>, query: LogQuery, out: mpsc::Sender<Told>) {
     let mut last: HashMap<InstanceId, Timestamp> = HashMap::new();
     let Ok(()) = history(&*engine, &query, &mut last, &out).await else { return };
     if !query.follow {
+        return;
+    }
+    // Without any of the past there is no line after which all others would come.
+    if query.tail != Some(0) && out.send(Told::Live).await.is_err() {
         return;
     }
     let mut following = JoinSet::new();
@@ -178,7 +197,7 @@ async fn history(
     engine: &dyn Engine,
     query: &LogQuery,
     last: &mut HashMap<InstanceId, Timestamp>,
-    out: &mpsc::Sender<LogLine>,
+    out: &mpsc::Sender<Told>,
 ) -> Result<(), Closed> {
     if query.tail == Some(0) {
         return Ok(());
@@ -221,7 +240,7 @@ async fn follow(
     instance: InstanceId,
     mut after: Option<Timestamp>,
     mut tail: Option<u32>,
-    out: mpsc::Sender<LogLine>,
+    out: mpsc::Sender<Told>,
 ) {
     let mut existed = after.is_some();
     loop {
@@ -249,6 +268,6 @@ async fn follow(
     }
 }
 
-fn of(instance: InstanceId, line: EngineLine) -> LogLine {
-    LogLine { instance, at: line.at, stream: line.stream, message: line.message, truncated: line.truncated }
+fn of(instance: InstanceId, line: EngineLine) -> Told {
+    Told::Line(LogLine { instance, at: line.at, stream: line.stream, message: line.message, truncated: line.truncated })
 }

@@ -13,7 +13,7 @@ use slipway_plugin_host::PluginHost;
 use slipway_store::{Db, Keyring};
 use url::Url;
 
-use crate::{auth::Sights, changes::Changes, crash::CrashPoints, fleet::Fleet, operations::Wake};
+use crate::{application_logs::Feeds, auth::Sights, changes::Changes, crash::CrashPoints, fleet::Fleet, operations::Wake};
 
 /// How this control plane is set up. Read once, at the start.
 #[derive(Debug, Clone)]
@@ -62,6 +62,8 @@ pub struct Parts {
     pub fleet: Arc<Fleet>,
     pub changes: Changes,
     pub sights: Sights,
+    /// What applications write, to those who follow it.
+    pub logs: Feeds,
     pub wake: Wake,
     pub config: Config,
     pub crash: CrashPoints,

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config, Parts, Platform,
+    application_logs::Feeds,
     auth::Sights,
     changes::Changes,
     crash::CrashPoints,
@@ -131,6 +132,7 @@ async fn open(config: Config, setting: Setting) -> Result<Platform, StartError> 
         fleet: Arc::new(Fleet::new(authority)),
         changes: Changes::default(),
         sights: Sights::default(),
+        logs: Feeds::default(),
         wake: Wake::default(),
         config,
         crash,

@@ -22,6 +22,9 @@ pub struct LogBatch {
     pub lines: Vec<LogLine>,
     /// Lines that were left out since the last batch because the reader was too slow.
     pub dropped_lines: u64,
+    /// What there was has been told: from now on every line that is written comes. Agents before this field never say so.
+    #[serde(default)]
+    pub live: bool,
     /// Nothing more will come.
     pub end: bool,
 }

@@ -133,7 +133,7 @@ mod tests {
             message: "x".repeat(kib * 1024 - LINE_BYTES - 1),
             truncated: false,
         };
-        LogBatch { query, lines: vec![line], dropped_lines: 0, end: false }
+        LogBatch { query, lines: vec![line], dropped_lines: 0, live: false, end: false }
     }
 
     #[tokio::test]

@@ -359,7 +359,7 @@ fn logs(record: &mut Record) -> Vec<LogBatch> {
     let Record { output, queries, .. } = record;
     let mut batches = Vec::new();
     for (query, sent) in queries.values_mut() {
-        let mut lines = Vec::new();
+        let (mut lines, is_first) = (Vec::new(), sent.is_empty());
         for instance in &query.instances {
             let written = output.get(instance).map(Vec::as_slice).unwrap_or_default();
             let from = sent.insert(*instance, written.len()).unwrap_or_else(|| {
@@ -368,8 +368,9 @@ fn logs(record: &mut Record) -> Vec<LogBatch> {
             });
             lines.extend_from_slice(&written[from..]);
         }
-        if !lines.is_empty() || !query.follow {
-            batches.push(LogBatch { query: query.query, lines, dropped_lines: 0, end: !query.follow });
+        let live = query.follow && is_first && query.tail != Some(0);
+        if !lines.is_empty() || live || !query.follow {
+            batches.push(LogBatch { query: query.query, lines, dropped_lines: 0, live, end: !query.follow });
         }
     }
     queries.retain(|_, (query, _)| query.follow);

@@ -86,6 +86,51 @@ async fn a_follower_sees_new_lines_and_new_instances_and_leaves_nothing_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn however_many_follow_the_node_is_read_once_and_each_gets_every_line_once() {
+    const LINES: u64 = 400;
+    let world = World::new().await;
+    let agent = world.agent().await;
+    let application = world.application("shop").await;
+    world.deploy_live(application.id).await;
+    let one = world.serving(application.id).await[0].id;
+    let platform = world.platform();
+    let follow = async |tail| {
+        let request = LogRequest { follow: true, tail, ..all(application.id) };
+        let stream = application_logs::follow(&platform, EVERYBODY, request).await.unwrap();
+        tokio::spawn(async move {
+            let mut lines: Vec<u64> = Vec::new();
+            let mut stream = std::pin::pin!(stream);
+            while lines.last() != Some(&LINES) {
+                let batch = tokio::time::timeout(Duration::from_secs(20), stream.next()).await.expect("a line").expect("it goes on");
+                assert_eq!(batch.dropped_lines, 0);
+                lines.extend(batch.lines.iter().map(|line| line.message.parse::<u64>().unwrap()));
+            }
+            lines
+        })
+    };
+    // They come while it writes: at the moment of coming, a line is of the past or new.
+    let mut followers = Vec::new();
+    for line in 1..=LINES {
+        agent.write(one, line.try_into().unwrap(), &line.to_string());
+        if line % 10 == 1 {
+            followers.push(follow((line % 20 == 1).then_some(3)).await);
+        }
+        if line > LINES - 5 {
+            world.eventually("one reading is left", async || (agent.open_queries() == 1).then_some(())).await;
+        }
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    assert_eq!(followers.len(), 40);
+    for (place, follower) in followers.into_iter().enumerate() {
+        let lines = follower.await.unwrap();
+        let first = lines[0];
+        assert!(place % 2 == 0 || first == 1, "{place} began with {first}");
+        assert_eq!(lines, (first..=LINES).collect::<Vec<_>>());
+    }
+    world.eventually("the last one's end is the reading's", async || (agent.open_queries() == 0).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn logs_of_an_application_that_is_not_there_are_refused() {
     let world = World::new().await;
     let nobody = ApplicationId::new(&*world.platform().clock);
