@@ -15,7 +15,7 @@ use async_graphql::{
 
 use slipway_model as model;
 
-use super::error::Refused;
+use super::{error::Refused, plain::Known};
 use crate::{auth::Caller, error::Error};
 
 /// What somebody must be.
@@ -174,12 +174,13 @@ pub(super) fn opens(viewer: &model::Viewer, kind: &str) -> bool {
     }
 }
 
-/// Enforces `@auth`.
-pub(super) struct Access;
+/// Enforces `@auth`, and lets the types and fields be known.
+#[derive(Clone, Default)]
+pub(super) struct Access(pub(super) Known);
 
 impl ExtensionFactory for Access {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
+        Arc::new(self.clone())
     }
 }
 
@@ -193,11 +194,12 @@ impl Extension for Access {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
+        self.0.learn(ctx.schema_env);
         let document = next.run(ctx, query, variables).await?;
         for (_, operation) in document.operations.iter().filter(|(_, operation)| operation.node.ty == OperationType::Subscription) {
             for selection in &operation.node.selection_set.node.items {
                 match &selection.node {
-                    Selection::Field(field) => check(ctx, "Subscription", &field.node.name.node)?,
+                    Selection::Field(field) => ask(ctx, "Subscription", &field.node.name.node)?,
                     // The executor would answer such a subscription with silence.
                     Selection::FragmentSpread(_) | Selection::InlineFragment(_) => {
                         return Err(ServerError::new(
@@ -213,7 +215,7 @@ impl Extension for Access {
 
     async fn resolve(&self, ctx: &ExtensionContext<'_>, info: ResolveInfo<'_>, next: NextResolve<'_>) -> ServerResult<Option<Value>> {
         if !info.name.starts_with("__") {
-            check(ctx, info.parent_type, info.name)
+            ask(ctx, info.parent_type, info.name)
                 .map_err(|error| ServerError { locations: vec![info.field.name.pos], ..error }.with_path(path(info.path_node)))?;
         }
         next.run(ctx, info).await
@@ -232,29 +234,29 @@ fn path(node: &QueryPathNode<'_>) -> Vec<PathSegment> {
     path
 }
 
-fn check(ctx: &ExtensionContext<'_>, parent: &str, field: &str) -> ServerResult<()> {
-    let invocation = ctx
-        .schema_env
-        .registry
-        .types
-        .get(parent)
-        .and_then(|meta| meta.field_by_name(field))
-        .and_then(|field| field.directive_invocations.iter().find(|directive| directive.name == "auth"));
+fn ask(ctx: &ExtensionContext<'_>, parent: &str, field: &str) -> ServerResult<()> {
     let caller = ctx.data_opt::<Caller>().and_then(|caller| caller.viewer.as_ref());
+    check(&ctx.schema_env.registry, caller, parent, field).map_err(refuse)
+}
+
+/// Whether a caller may use a field, wherever it stands.
+pub(super) fn check(registry: &Registry, caller: Option<&model::Viewer>, parent: &str, field: &str) -> Result<(), Error> {
+    let meta = registry.types.get(parent).and_then(|meta| meta.field_by_name(field));
+    let invocation = meta.and_then(|field| field.directive_invocations.iter().find(|directive| directive.name == "auth"));
     let role = match invocation.and_then(|directive| directive.args.get("role")) {
         Some(Value::Enum(role)) => role.as_str(),
-        _ if matches!(parent, "Query" | "Mutation" | "Subscription") => return Err(refuse(Error::Forbidden)),
+        _ if matches!(parent, "Query" | "Mutation" | "Subscription") => return Err(Error::Forbidden),
         _ => {
             // Not a root field: a token is asked for the type that it stands in.
-            return if caller.is_none_or(|viewer| opens(viewer, parent)) { Ok(()) } else { Err(refuse(Error::Forbidden)) };
+            return if caller.is_none_or(|viewer| opens(viewer, parent)) { Ok(()) } else { Err(Error::Forbidden) };
         }
     };
     if role == "ANYONE" {
         return Ok(());
     }
-    let viewer = caller.ok_or_else(|| refuse(Error::Unauthenticated))?;
+    let viewer = caller.ok_or(Error::Unauthenticated)?;
     if role == "PLATFORM_ADMIN" && !viewer.is_platform_admin() {
-        return Err(refuse(Error::Forbidden));
+        return Err(Error::Forbidden);
     }
     if let Some(grant) = viewer.grant().filter(|grant| grant.permissions.is_some()) {
         let needed = match invocation.and_then(|directive| directive.args.get("permission")) {
@@ -263,7 +265,7 @@ fn check(ctx: &ExtensionContext<'_>, parent: &str, field: &str) -> ServerResult<
         };
         let is_open = parent == "Query" && OPEN_TO_EVERY_TOKEN.contains(&field);
         if !is_open && !needed.is_some_and(|needed| grant.allows(needed)) {
-            return Err(refuse(Error::Forbidden));
+            return Err(Error::Forbidden);
         }
     }
     Ok(())

@@ -4,13 +4,14 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use async_graphql::{Response, ServerError, Variables};
 use futures::{FutureExt, Stream, StreamExt};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    SlipwaySchema,
+    Schemas, SlipwaySchema,
     cost::Tab,
     guard::{self, Kind},
-    load,
+    load, plain,
     turn::{Turn, turns},
 };
 use crate::{
@@ -28,7 +29,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// The GraphQL API. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
-    schema: SlipwaySchema,
+    schemas: Schemas,
     platform: Platform,
     points: Points,
 }
@@ -49,12 +50,17 @@ pub struct Prepared {
 }
 
 /// What goes back, and whether it got as far as executing anything.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Answer {
-    /// `{"data": …, "errors": […]}`; without `data` if nothing was executed.
-    pub body: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<async_graphql::Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Value>,
+    /// Whether there is `data`, be it null.
+    #[serde(skip)]
     pub executed: bool,
     /// What the caller has left, once the cost of the document is known.
+    #[serde(skip)]
     pub allowance: Option<Allowance>,
 }
 
@@ -62,7 +68,11 @@ impl Answer {
     /// A refusal of the whole request.
     #[must_use]
     pub fn refused(code: &str, message: &str) -> Self {
-        Self { body: json!({"errors": [{"message": message, "extensions": {"code": code}}]}), executed: false, allowance: None }
+        Self::of_error(json!({"message": message, "extensions": {"code": code}}))
+    }
+
+    fn of_error(error: Value) -> Self {
+        Self { data: None, errors: vec![error], executed: false, allowance: None }
     }
 
     /// A refusal for want of points.
@@ -72,8 +82,7 @@ impl Answer {
         let message =
             format!("Of {limit} points a minute {remaining} are left, and this costs more. Try again in {retry_after_seconds} seconds.");
         let extensions = json!({"code": "RATE_LIMITED", "retryAfterSeconds": retry_after_seconds});
-        let body = json!({"errors": [{"message": message, "extensions": extensions}]});
-        Self { body, executed: false, allowance: Some(allowance) }
+        Self { allowance: Some(allowance), ..Self::of_error(json!({"message": message, "extensions": extensions})) }
     }
 
     /// Whether nothing was executed for want of points.
@@ -82,10 +91,23 @@ impl Answer {
         !self.executed && self.errors().first().is_some_and(|error| error["extensions"]["code"] == "RATE_LIMITED")
     }
 
+    /// Whether nothing came of it.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.data.as_ref().is_none_or(|data| *data == async_graphql::Value::Null)
+    }
+
     /// Errors, as they stand in the body.
     #[must_use]
     pub fn errors(&self) -> &[Value] {
-        self.body.get("errors").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+        &self.errors
+    }
+
+    /// The body: `{"data": …, "errors": […]}`, without `data` if nothing was executed.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // The executor's values are JSON: nothing in them could not be written.
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 
@@ -136,7 +158,7 @@ impl Payload {
 impl Api {
     #[must_use]
     pub fn new(platform: Platform) -> Self {
-        Self { schema: super::schema(&platform), points: Points::new(platform.config.points_per_minute), platform }
+        Self { schemas: super::schemas(&platform), points: Points::new(platform.config.points_per_minute), platform }
     }
 
     #[must_use]
@@ -163,14 +185,37 @@ impl Api {
         request.data(caller).data(rows).data(tab)
     }
 
+    /// What a document is executed with, once it is paid for where that is not the executor's to ask.
+    fn schema_for(&self, prepared: &mut Prepared, caller: &Caller, tab: &Tab) -> Result<SlipwaySchema, Answer> {
+        let asking = Ok(self.schemas.asking.clone());
+        let Some(registry) = self.schemas.known.registry() else { return asking };
+        let variables = prepared.request.variables.clone();
+        let Ok(document) = prepared.request.parsed_query() else { return asking };
+        if !plain::is_plain(registry, document, caller.viewer.as_ref()) {
+            return asking;
+        }
+        match tab.charge_plain(&self.platform, caller, registry, document, &variables) {
+            Ok(true) => Ok(self.schemas.plain.clone()),
+            Ok(false) => asking,
+            Err(error) => {
+                let refused = tidy(Response::from_errors(vec![error]), self.may_introspect(caller));
+                Err(Answer { allowance: tab.charged().map(|charged| charged.allowance), ..refused })
+            }
+        }
+    }
+
     /// Answers a query or mutation.
-    pub async fn execute(&self, prepared: Prepared, caller: Caller) -> Answer {
+    pub async fn execute(&self, mut prepared: Prepared, caller: Caller) -> Answer {
         let tab = Tab::new(&self.points);
         let may_introspect = self.may_introspect(&caller);
         let turn = Turn::default();
+        let schema = match self.schema_for(&mut prepared, &caller, &tab) {
+            Ok(schema) => schema,
+            Err(refused) => return refused,
+        };
         let request = self.request(prepared, caller, tab.clone(), turn.clone());
         // A bug in one resolver must not take the connection of others' requests with it.
-        let execution = AssertUnwindSafe(turn.of(self.schema.execute(request))).catch_unwind();
+        let execution = AssertUnwindSafe(turn.of(schema.execute(request))).catch_unwind();
         let answer = match tokio::time::timeout(TIME_LIMIT, execution).await {
             Ok(Ok(response)) => tidy(response, may_introspect),
             Ok(Err(_)) => {
@@ -187,10 +232,14 @@ impl Api {
         let api = self.clone();
         async move {
             if prepared.kind == Kind::Subscription {
-                let may_introspect = api.may_introspect(&caller);
-                let turn = Turn::default();
-                let request = api.request(prepared, caller, Tab::new(&api.points), turn.clone());
-                turns(turn, api.schema.execute_stream(request)).map(move |response| tidy(response, may_introspect)).boxed()
+                let (may_introspect, tab, turn) = (api.may_introspect(&caller), Tab::new(&api.points), Turn::default());
+                let mut prepared = prepared;
+                let schema = match api.schema_for(&mut prepared, &caller, &tab) {
+                    Ok(schema) => schema,
+                    Err(refused) => return futures::stream::once(std::future::ready(refused)).boxed(),
+                };
+                let request = api.request(prepared, caller, tab, turn.clone());
+                turns(turn, schema.execute_stream(request)).map(move |response| tidy(response, may_introspect)).boxed()
             } else {
                 let answer = api.execute(prepared, caller).await;
                 futures::stream::once(std::future::ready(answer)).boxed()
@@ -213,14 +262,8 @@ fn tidy(mut response: Response, may_introspect: bool) -> Answer {
         // A document full of mistakes is not worth an answer that is many times as long.
         response.errors.truncate(MAX_REFUSALS);
     }
-    let mut body = Map::new();
-    if !response.errors.is_empty() {
-        body.insert("errors".to_owned(), json!(response.errors));
-    }
-    if executed {
-        body.insert("data".to_owned(), json!(response.data));
-    }
-    Answer { body: Value::Object(body), executed, allowance: None }
+    let errors = response.errors.iter().map(|error| json!(error)).collect();
+    Answer { data: executed.then_some(response.data), errors, executed, allowance: None }
 }
 
 /// Errors of our own have a code. The others are the executor's opinion about the document and its variables.

@@ -12,6 +12,7 @@ mod lists;
 mod load;
 mod mutation;
 mod page;
+mod plain;
 mod query;
 mod scalar;
 mod subscription;
@@ -31,16 +32,30 @@ use crate::{Platform, auth::LoginAttempts};
 type SlipwaySchema = Schema<Query, Mutation, Subscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .register_output_type::<types::OrganizationOwned>()
-        // First, and so around the other: what is denied is written down too.
-        .extension(audit::AuditLog)
-        .extension(access::Access)
-        .extension(cost::Costs)
+    Schema::build(Query::default(), Mutation::default(), Subscription::default()).register_output_type::<types::OrganizationOwned>()
 }
 
-fn schema(platform: &Platform) -> SlipwaySchema {
-    builder().data(platform.clone()).data(LoginAttempts::default()).finish()
+/// What documents are executed with.
+#[derive(Clone)]
+struct Schemas {
+    /// Asks around every field.
+    asking: SlipwaySchema,
+    /// For documents that need not be asked about.
+    plain: SlipwaySchema,
+    known: plain::Known,
+}
+
+fn schemas(platform: &Platform) -> Schemas {
+    let (known, attempts) = (plain::Known::default(), LoginAttempts::default());
+    let asking = builder()
+        // First, and so around the other: what is denied is written down too.
+        .extension(audit::AuditLog)
+        .extension(access::Access(known.clone()))
+        .extension(cost::Costs)
+        .data(platform.clone())
+        .data(attempts.clone())
+        .finish();
+    Schemas { asking, plain: builder().data(platform.clone()).data(attempts).finish(), known }
 }
 
 /// The schema as text: the API's reference, checked in as `schema.graphql`.

@@ -217,7 +217,7 @@ fn status_of_refusal(media: &str) -> StatusCode {
 
 pub(super) fn reply(status: StatusCode, media: &'static str, answer: &Answer) -> Response {
     let media = if media == RESPONSE_JSON { "application/graphql-response+json; charset=utf-8" } else { "application/json; charset=utf-8" };
-    (status, [(header::CONTENT_TYPE, media)], answer.body.to_string()).into_response()
+    (status, [(header::CONTENT_TYPE, media)], answer.to_json()).into_response()
 }
 
 fn not_allowed(allow: &'static str, media: &'static str, message: &str) -> Response {

@@ -219,12 +219,12 @@ impl Session {
                 self.send(json!({"type": "complete", "id": id})).await
             }
             // Refused as a whole, or a subscription that could not begin: an `error` is its last message.
-            Event::Answer(answer) if !answer.executed || (kind == Kind::Subscription && answer.body["data"].is_null()) => {
+            Event::Answer(answer) if !answer.executed || (kind == Kind::Subscription && answer.is_null()) => {
                 self.operations.remove(&id);
                 self.error(&id, answer).await
             }
             Event::Answer(answer) => {
-                let text = format!(r#"{{"type":"next","id":{},"payload":{}}}"#, Value::String(id), answer.body);
+                let text = format!(r#"{{"type":"next","id":{},"payload":{}}}"#, Value::String(id), answer.to_json());
                 // Many who do not read may be waited for at once: each waits with its text alone.
                 drop(answer);
                 self.send_text(text).await

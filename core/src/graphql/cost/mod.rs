@@ -12,6 +12,7 @@ use async_graphql::{
     async_trait::async_trait,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery, NextResolve, ResolveInfo},
     parser::types::ExecutableDocument,
+    registry::Registry,
 };
 
 use self::sum::Sum;
@@ -68,6 +69,23 @@ impl Tab {
     /// Nothing before the document has been looked at.
     pub(super) fn charged(&self) -> Option<&Charged> {
         self.charged.get()
+    }
+
+    /// Charges for a document that is executed without asking. `false`: it has to be asked about, and has cost nothing yet.
+    pub(super) fn charge_plain(
+        &self,
+        platform: &Platform,
+        caller: &Caller,
+        registry: &Registry,
+        document: &ExecutableDocument,
+        variables: &Variables,
+    ) -> Result<bool, ServerError> {
+        let sum = sum::of(registry, document, variables);
+        if sum.dry_run.is_some() {
+            return Ok(false);
+        }
+        self.charge(platform, caller, sum)?;
+        Ok(true)
     }
 
     fn charge(&self, platform: &Platform, caller: &Caller, sum: Sum) -> Result<(), ServerError> {
