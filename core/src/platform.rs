@@ -6,6 +6,7 @@ use std::{
     ops::Deref,
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use slipway_model::{Clock, Currency, Hostname, Timestamp};
@@ -39,6 +40,8 @@ pub struct Config {
     pub plugins_dir: PathBuf,
     /// What one token, or one address without any, may ask of the API.
     pub points_per_minute: u32,
+    /// For a query or mutation of the API to answer.
+    pub answer_within: Duration,
     /// Proxies in front of the public API: what they say of whom they were called by is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// Enables what a person or a test at their own machine needs, such as crash points.
@@ -48,6 +51,8 @@ pub struct Config {
 impl Config {
     /// Of [`Config::points_per_minute`], unless somebody chose another number.
     pub const USUAL_POINTS_PER_MINUTE: u32 = 2_000;
+    /// Of [`Config::answer_within`]. What takes longer is an operation.
+    pub const USUAL_ANSWER_WITHIN: Duration = Duration::from_secs(10);
 }
 
 /// Cheap to clone; every clone is the same platform.

@@ -71,6 +71,7 @@ impl ControlPlane {
             currency: self.currency,
             plugins_dir: plugins_dir(self.plugins.as_deref())?,
             points_per_minute: self.points_per_minute,
+            answer_within: Config::USUAL_ANSWER_WITHIN,
             trusted_proxies: self.trusted_proxies,
             development: self.development,
         })

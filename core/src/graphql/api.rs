@@ -1,6 +1,6 @@
 //! One door to the executor, for HTTP and WebSocket alike: guard, then execute that same parsed document, then tidy the answer.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::panic::AssertUnwindSafe;
 
 use async_graphql::{Response, ServerError, Variables};
 use futures::{FutureExt, Stream, StreamExt};
@@ -23,8 +23,6 @@ use crate::{
 const MAX_VARIABLES_BYTES: usize = 256 * 1024;
 /// Told at once of what is wrong with a document.
 const MAX_REFUSALS: usize = 20;
-/// For a query or mutation to answer. What takes longer is an operation.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// The GraphQL API. Cheap to clone.
 #[derive(Clone)]
@@ -216,13 +214,17 @@ impl Api {
         let request = self.request(prepared, caller, tab.clone(), turn.clone());
         // A bug in one resolver must not take the connection of others' requests with it.
         let execution = AssertUnwindSafe(turn.of(schema.execute(request))).catch_unwind();
-        let answer = match tokio::time::timeout(TIME_LIMIT, execution).await {
+        let limit = self.platform.config.answer_within;
+        let answer = match tokio::time::timeout(limit, execution).await {
             Ok(Ok(response)) => tidy(response, may_introspect),
             Ok(Err(_)) => {
                 tracing::error!("a resolver panicked");
                 Answer::refused("INTERNAL", "Something went wrong on our side. It has been recorded.")
             }
-            Err(_) => Answer::refused("UNAVAILABLE", "This took longer than 10 seconds. Ask for less, or try again later."),
+            Err(_) => {
+                let message = format!("This took longer than {} seconds. Ask for less, or try again later.", limit.as_secs_f32());
+                Answer::refused("UNAVAILABLE", &message)
+            }
         };
         Answer { allowance: tab.charged().map(|charged| charged.allowance), ..answer }
     }

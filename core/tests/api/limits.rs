@@ -1,5 +1,7 @@
 //! What a document may cost, and what somebody may ask in a minute.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -8,6 +10,8 @@ use slipway_core::{
     graphql::{MAX_COMPLEXITY, sdl},
 };
 use slipway_model::{Clock, Role};
+use slipway_store::Sql;
+use slipway_store_testing::TestDatabase;
 
 use crate::world::World;
 
@@ -199,4 +203,25 @@ async fn strangers_behind_a_proxy_count_apart_if_it_is_the_operators() {
         }
         assert_eq!(left, expected);
     }
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_refused_and_leaves_nothing_behind() {
+    let postgres = TestDatabase::postgres().await;
+    let world =
+        World::with(|config| (config.database_url, config.answer_within) = (postgres.url.clone(), Duration::from_millis(300))).await;
+    let ada = world.customer("ada", Role::Owner).await;
+    // Somebody works on the table for long.
+    let mut busy = world.platform().db.begin().await.unwrap();
+    busy.execute(Sql::new("LOCK TABLE plans IN ACCESS EXCLUSIVE MODE")).await.unwrap();
+    let query = "{ plans(first: 1) { nodes { slug } } }";
+    // More of them than there are connections: who waits for one is told the same.
+    for _ in 0..20 {
+        let answer = world.ask(Some(&ada.token), query, json!({})).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{answer}");
+        assert_eq!(answer["errors"][0]["message"], "This took longer than 0.3 seconds. Ask for less, or try again later.");
+    }
+    busy.rollback().await.unwrap();
+    let answer = world.ask(Some(&ada.token), query, json!({})).await;
+    assert!(answer["data"]["plans"]["nodes"][0]["slug"].is_string(), "{answer}");
 }

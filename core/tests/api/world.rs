@@ -73,6 +73,7 @@ impl World {
             plugins_dir: built::plugins(),
             // The clock stands still: what a test asks is all asked in one minute.
             points_per_minute: u32::MAX,
+            answer_within: Config::USUAL_ANSWER_WITHIN,
             trusted_proxies: Vec::new(),
             development: false,
         };

@@ -67,6 +67,7 @@ impl World {
             database_url: database.url.clone(),
             plugins_dir: built::plugins(),
             points_per_minute: u32::MAX,
+            answer_within: Config::USUAL_ANSWER_WITHIN,
             trusted_proxies: Vec::new(),
             development: true,
         };
