@@ -76,7 +76,7 @@ enum Command {
     /// Write a buildpack for a language of your own, and test it.
     #[command(subcommand)]
     Buildpack(commands::buildpack::Buildpack),
-    /// List plugins, enable and disable them.
+    /// List plugins, install, configure, enable, disable, upgrade and remove them.
     #[command(subcommand)]
     Plugin(commands::plugin::Plugin),
     /// List worker nodes, invite one.
@@ -85,7 +85,10 @@ enum Command {
     /// Base images for machines without a registry.
     #[command(subcommand)]
     Images(commands::images::Images),
-    /// Compile a buildpack ahead of time; agents do so by themselves.
+    /// Be the process of one plugin; the control plane starts it.
+    #[command(hide = true)]
+    PluginHost,
+    /// Compile a component ahead of time; agents and the control plane do so by themselves.
     #[command(hide = true)]
     Precompile(commands::precompile::Precompile),
     /// Print the API's schema.
@@ -96,6 +99,10 @@ enum Command {
 fn main() -> ExitCode {
     broken_pipe::ends_quietly();
     let cli = Cli::parse();
+    if matches!(cli.command, Command::PluginHost) {
+        // Before this process has any other thread.
+        return slipway_plugin_host::serve();
+    }
     // One TLS provider for the whole process, before anything opens a connection. It can only be installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -131,6 +138,7 @@ async fn run(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Node(command) => command.run(&global).await,
         Command::Images(command) => command.run().await,
         Command::Precompile(command) => command.run(),
+        Command::PluginHost => Ok(slipway_plugin_host::serve()),
         Command::Schema => {
             print!("{}", slipway_core::graphql::sdl());
             Ok(ExitCode::SUCCESS)

@@ -38,6 +38,8 @@ pub struct Config {
     /// `sqlite://path` or `postgres://…`.
     pub database_url: String,
     pub plugins_dir: PathBuf,
+    /// The `slipway` binary, which also is the process of each plugin that did not come with the platform.
+    pub program: PathBuf,
     /// What one token, or one address without any, may ask of the API.
     pub points_per_minute: u32,
     /// For a query or mutation of the API to answer.

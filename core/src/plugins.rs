@@ -1,24 +1,32 @@
 //! Plugins: which there are, and which are at work. They are the administrator's.
 
+pub(crate) mod archives;
+mod installing;
+mod settings;
+mod starting;
+mod switching;
+
 use std::sync::Arc;
 
+use serde_json::Value;
 use slipway_model::{
     PluginRowId, Sha256Digest, Timestamp, Viewer,
     state::{PluginKind, PluginStatus},
 };
-use slipway_plugin_host::{Kind, Manifest, Plugin};
+use slipway_plugin_host::{Form, Isolation, Kind, Manifest, Plugin, Stats};
 use slipway_store::{
     Cursor, Listed, Page, Slice,
     plugins::{self, Plugin as PluginRow},
-    runtimes as store_runtimes,
 };
 
-use crate::{
-    Platform,
-    error::{Result, UserError},
-    plans::require_admin,
-    runtimes,
-};
+use crate::{Platform, error::Result, plans::require_admin};
+
+pub use archives::{Announced, announce};
+pub use installing::{Grant, install, upgrade};
+pub use settings::configure;
+pub use starting::synchronize;
+pub(crate) use starting::watch_quarantines;
+pub use switching::{release, remove, set_enabled};
 
 /// A plugin as it was found and as it is recorded.
 #[derive(Debug, Clone)]
@@ -36,24 +44,17 @@ pub struct Installed {
     pub status_reason: Option<String>,
     pub sha256: Option<String>,
     pub created_at: Timestamp,
-}
-
-/// Records plugins that were found for the first time, and switches those off that an administrator switched off.
-///
-/// # Errors
-/// Those of the database.
-pub async fn synchronize(platform: &Platform) -> Result<()> {
-    let mut tx = platform.db.begin().await?;
-    for plugin in platform.plugins.plugins() {
-        let row = plugins::discover(&mut tx, &new_row(platform, &plugin)).await?;
-        plugin.set_enabled(row.enabled);
-    }
-    // One that never worked is shown too, with its reason: otherwise nobody would know why it is not there.
-    for manifest in platform.plugins.incompatible().into_iter().filter_map(|broken| broken.manifest) {
-        plugins::discover(&mut tx, &row(platform, manifest.id, None)).await?;
-    }
-    tx.commit().await?;
-    Ok(())
+    /// Of what it was installed from; `None`: it came with the platform.
+    pub archive_sha256: Option<Sha256Digest>,
+    pub form: Option<Form>,
+    /// `None`: it could not be loaded.
+    pub isolation: Option<Isolation>,
+    pub asks_for: Vec<Grant>,
+    pub settings_schema: Option<Value>,
+    /// Without its secrets.
+    pub settings: Option<Value>,
+    pub stats: Stats,
+    pub quarantined_at: Option<Timestamp>,
 }
 
 fn new_row(platform: &Platform, plugin: &Plugin) -> PluginRow {
@@ -70,6 +71,10 @@ fn row(platform: &Platform, plugin_id: String, sha256: Option<Sha256Digest>) -> 
         sha256,
         created_at: now,
         updated_at: now,
+        version: None,
+        archive_sha256: None,
+        quarantine_reason: None,
+        quarantined_at: None,
     }
 }
 
@@ -80,7 +85,7 @@ fn row(platform: &Platform, plugin_id: String, sha256: Option<Sha256Digest>) -> 
 pub async fn list(platform: &Platform, viewer: &Viewer, page: &Page) -> Result<Slice<Installed>> {
     require_admin(viewer)?;
     let slice = plugins::page(&mut platform.db.read_once().await?, page).await?;
-    let items = slice.items.into_iter().map(|row| installed(platform, row)).collect();
+    let items = slice.items.into_iter().map(|row| installed(platform, row)).collect::<Result<_>>()?;
     Ok(Slice { items, has_next: slice.has_next, has_previous: slice.has_previous })
 }
 
@@ -88,7 +93,7 @@ pub async fn list(platform: &Platform, viewer: &Viewer, page: &Page) -> Result<S
 /// Those of the database.
 pub async fn find(platform: &Platform, viewer: &Viewer, id: PluginRowId) -> Result<Option<Installed>> {
     require_admin(viewer)?;
-    Ok(plugins::find(&mut platform.db.read_once().await?, id).await?.map(|row| installed(platform, row)))
+    plugins::find(&mut platform.db.read_once().await?, id).await?.map(|row| installed(platform, row)).transpose()
 }
 
 /// By what its manifest calls it.
@@ -97,59 +102,71 @@ pub async fn find(platform: &Platform, viewer: &Viewer, id: PluginRowId) -> Resu
 /// Those of the database.
 pub async fn by_name(platform: &Platform, viewer: &Viewer, name: &str) -> Result<Option<Installed>> {
     require_admin(viewer)?;
-    Ok(plugins::by_plugin_id(&mut platform.db.read_once().await?, name).await?.map(|row| installed(platform, row)))
+    plugins::by_plugin_id(&mut platform.db.read_once().await?, name).await?.map(|row| installed(platform, row)).transpose()
 }
 
-fn installed(platform: &Platform, row: PluginRow) -> Installed {
-    let (id, created_at) = (row.id, row.created_at);
+fn installed(platform: &Platform, row: PluginRow) -> Result<Installed> {
     if let Some(plugin) = platform.plugins.get(&row.plugin_id) {
         let (status, status_reason) = status(&plugin);
-        return Installed::new(id, created_at, plugin.manifest(), status, status_reason, Some(plugin.library_sha256().to_owned()));
+        let shown = row.settings(&platform.keys)?.map(|kept| settings::shown(&kept, &plugin.secret_settings())).transpose()?;
+        return Ok(Installed {
+            status,
+            status_reason,
+            sha256: Some(plugin.library_sha256().to_owned()),
+            isolation: Some(plugin.isolation()),
+            settings: shown,
+            stats: plugin.stats(),
+            ..Installed::broken(row, String::new()).described(plugin.manifest())
+        });
     }
     let broken = platform.plugins.incompatible().into_iter();
     let broken = broken.filter_map(|broken| Some((broken.manifest?, broken.reason))).find(|(manifest, _)| manifest.id == row.plugin_id);
-    match broken {
-        Some((manifest, reason)) => Installed::new(id, created_at, &manifest, PluginStatus::Incompatible, Some(reason.to_string()), None),
-        None => Installed {
-            id,
-            name: row.plugin_id.clone(),
-            plugin_id: row.plugin_id,
-            version: String::new(),
-            description: String::new(),
-            kind: None,
-            status: PluginStatus::Incompatible,
-            status_reason: Some("It is no longer in the plugins directory.".to_owned()),
-            sha256: row.sha256.map(|sha256| sha256.to_string()),
-            created_at,
-        },
-    }
+    Ok(match broken {
+        Some((manifest, reason)) => Installed::broken(row, reason.to_string()).described(&manifest),
+        None => Installed::broken(row, "It is no longer in the plugins directory.".to_owned()),
+    })
 }
 
 impl Installed {
-    fn new(
-        id: PluginRowId,
-        created_at: Timestamp,
-        manifest: &Manifest,
-        status: PluginStatus,
-        status_reason: Option<String>,
-        sha256: Option<String>,
-    ) -> Self {
+    /// One of which no more is known than what is recorded.
+    fn broken(row: PluginRow, reason: String) -> Self {
+        Self {
+            id: row.id,
+            name: row.plugin_id.clone(),
+            plugin_id: row.plugin_id,
+            version: row.version.unwrap_or_default(),
+            description: String::new(),
+            kind: None,
+            status: PluginStatus::Incompatible,
+            status_reason: Some(reason),
+            sha256: row.sha256.map(|sha256| sha256.to_string()),
+            created_at: row.created_at,
+            archive_sha256: row.archive_sha256,
+            form: None,
+            isolation: None,
+            asks_for: Vec::new(),
+            settings_schema: None,
+            settings: None,
+            stats: Stats::default(),
+            quarantined_at: row.quarantined_at,
+        }
+    }
+
+    fn described(self, manifest: &Manifest) -> Self {
         let kind = match manifest.kind {
             Kind::Runtime => PluginKind::Runtime,
             Kind::Billing => PluginKind::Billing,
             Kind::Ingress => PluginKind::Ingress,
         };
         Self {
-            id,
-            plugin_id: manifest.id.clone(),
             name: manifest.name.clone(),
             version: manifest.version.clone(),
             description: manifest.description.clone(),
             kind: Some(kind),
-            status,
-            status_reason,
-            sha256,
-            created_at,
+            form: Some(manifest.form),
+            asks_for: installing::asked(manifest),
+            settings_schema: manifest.settings_schema.clone(),
+            ..self
         }
     }
 }
@@ -166,29 +183,4 @@ fn status(plugin: &Arc<Plugin>) -> (PluginStatus, Option<String>) {
         None if plugin.is_enabled() => (PluginStatus::Enabled, None),
         None => (PluginStatus::Disabled, None),
     }
-}
-
-/// Switches a plugin on or off. Switching one on also takes it out of quarantine.
-///
-/// # Errors
-/// When there is none of that id, or it could not be loaded.
-pub async fn set_enabled(platform: &Platform, viewer: &Viewer, id: PluginRowId, enabled: bool) -> Result<Installed> {
-    require_admin(viewer)?;
-    let mut tx = platform.db.begin().await?;
-    let row = plugins::find(&mut tx, id).await?.ok_or_else(|| UserError::not_found("id", "plugin"))?;
-    let Some(plugin) = platform.plugins.get(&row.plugin_id) else {
-        return Err(UserError::invalid_state("This plugin could not be loaded; its status says why.").into());
-    };
-    let approved = plugin.library_sha256().parse::<Sha256Digest>().ok();
-    plugins::set_enabled(&mut tx, id, enabled, approved, platform.now()).await?;
-    if plugin.kind() == Kind::Runtime {
-        store_runtimes::set_active_of_plugin(&mut tx, &row.plugin_id, enabled, platform.now()).await?;
-    }
-    tx.commit().await?;
-    plugin.set_enabled(enabled);
-    if enabled {
-        plugin.release();
-        runtimes::synchronize(platform).await?;
-    }
-    Ok(installed(platform, row))
 }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use slipway_model::{Clock, Secret, system_clock};
-use slipway_plugin_host::{OpenError, Options as PluginOptions, PluginHost};
+use slipway_plugin_host::{OpenError, Options as PluginOptions, PluginHost, Trusted, shipped};
 use slipway_store::{Db, Engine, Keyring, StoreError, crypt::CryptError, operations as queue, platform_secrets};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use crate::{
     fleet::{self, AgentListener, Fleet, ListenError},
     housekeeping, http, metering,
     operations::{self, Wake},
-    seed,
+    plugins, seed,
     tls::{Authority, TlsError},
 };
 
@@ -37,6 +37,8 @@ pub enum StartError {
     Keys(#[from] CryptError),
     #[error("the plugins cannot be loaded: {0}")]
     Plugins(#[from] OpenError),
+    #[error("the list of the plugins that came with the platform, in {path}, cannot be read: {cause}")]
+    ShippedPlugins { path: String, cause: std::io::Error },
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
@@ -109,6 +111,7 @@ pub async fn start_in(config: Config, setting: Setting) -> Result<Core, StartErr
     tasks.spawn(fleet::watch_for_silence(platform.clone(), stop.clone()));
     tasks.spawn(metering::run(platform.clone(), stop.clone()));
     tasks.spawn(housekeeping::run(platform.clone(), stop.clone()));
+    tasks.spawn(plugins::watch_quarantines(platform.clone(), stop.clone()));
     tasks.spawn(serve_agents(platform.clone(), agents, stop.clone()));
     tasks.spawn(serve_public(platform.clone(), socket, stop.clone()));
     tracing::info!(%address, agents = %agent_address, "control plane started");
@@ -122,7 +125,7 @@ async fn open(config: Config, setting: Setting) -> Result<Platform, StartError> 
     let keys = Arc::new(Keyring::open_or_create(&config.data_dir.join(KEY_FILE), &*clock)?);
     let db = Db::connect(&config.database_url).await?;
     let authority = authority(&db, &keys, &*clock).await?;
-    let plugins = PluginHost::open(&config.plugins_dir, PluginOptions::default()).await?;
+    let plugins = PluginHost::open(&config.plugins_dir, plugin_options(&config)?).await?;
     let started_at = clock.now();
     Ok(Platform::new(Parts {
         db,
@@ -138,6 +141,16 @@ async fn open(config: Config, setting: Setting) -> Result<Platform, StartError> 
         crash,
         started_at,
     }))
+}
+
+fn plugin_options(config: &Config) -> Result<PluginOptions, StartError> {
+    let unreadable = |cause| StartError::ShippedPlugins { path: config.plugins_dir.display().to_string(), cause };
+    Ok(PluginOptions {
+        trusted: Trusted::Those(shipped(&config.plugins_dir).map_err(unreadable)?),
+        program: Some(config.program.clone()),
+        compiled: Some(config.data_dir.join("plugins/.compiled")),
+        ..PluginOptions::default()
+    })
 }
 
 /// The agents' authority: made once, and the same from then on. Of two processes that start at once, both end with one.

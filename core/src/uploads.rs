@@ -131,11 +131,8 @@ pub async fn receive<E>(
     }
     let directory = drafts(&platform.config.data_dir);
     fs::create_dir_all(&directory).await.map_err(Error::internal)?;
-    let draft = Draft(directory.join(platform.clock.uuid().to_string()));
-    write(&draft.0, body, announced, sha256).await?;
-    let place = path(&platform.config.data_dir, sha256);
-    fs::rename(&draft.0, &place).await.map_err(Error::internal)?;
-    sync_directory(&platform.config.data_dir.join("uploads")).await?;
+    let draft = directory.join(platform.clock.uuid().to_string());
+    take(&draft, &path(&platform.config.data_dir, sha256), body, announced, sha256).await?;
     let mut tx = platform.db.begin().await?;
     // Of two that send at once, one uses the ticket; the file is the same.
     if !uploads::receive(&mut tx, digest, sha256, i64::try_from(announced).unwrap_or(i64::MAX), platform.now()).await? {
@@ -195,6 +192,20 @@ fn usable(upload: &Upload, now: Timestamp) -> Result<(), Refused> {
     } else {
         Ok(())
     }
+}
+
+/// Streams an archive into `draft`, measures it, and gives it its place. Nothing stays where it is not what was announced.
+pub(crate) async fn take<E>(
+    draft: &Path,
+    place: &Path,
+    body: impl Stream<Item = Result<bytes::Bytes, E>> + Send,
+    announced: u64,
+    sha256: Sha256Digest,
+) -> Result<(), Refused> {
+    let draft = Draft(draft.to_owned());
+    write(&draft.0, body, announced, sha256).await?;
+    fs::rename(&draft.0, place).await.map_err(Error::internal)?;
+    sync_directory(place.parent().unwrap_or(place)).await
 }
 
 async fn write<E>(

@@ -18,7 +18,10 @@ async fn a_disabled_runtime_is_not_offered_and_an_app_that_needs_it_is_refused_w
     let app = write_app(&[("package.json", PACKAGE), ("server.js", SERVER)])?;
     platform.deploy(app.path(), "shop").await?.expect_live();
 
-    platform.slipway_json(&["plugin", "disable", "runtime-node"])?;
+    let refused = platform.slipway(&["plugin", "disable", "runtime-node"])?;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("in use by shop"), "its users are named: {said}");
+    platform.slipway_json(&["plugin", "disable", "runtime-node", "--drain"])?;
     let offered = platform.query("{ runtimes(first: 100) { nodes { kind } } }", serde_json::json!({})).await?;
     assert!(!offered.to_string().contains("\"node\""), "{offered:#}");
     let report = platform.deploy(app.path(), "shop").await?.expect_failure();

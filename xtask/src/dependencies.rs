@@ -23,7 +23,9 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("wasmtime-wasi", &["slipway-buildpack-host"], "one sandbox, configured in one place"),
     ("async-graphql", &["slipway-core"], "the API's types stay in core::graphql"),
     ("libloading", &["slipway-plugin-host"], "foreign code is loaded in one place"),
-    ("wit-bindgen", &["slipway-buildpack-sdk"], "buildpacks see the SDK only"),
+    ("wit-bindgen", &["slipway-buildpack-sdk", "slipway-plugin-sdk"], "buildpacks and plugins see their SDK only"),
+    ("landlock", &["slipway-plugin-host"], "what a plugin's process gives up is said in one place"),
+    ("seccompiler", &["slipway-plugin-host"], "what a plugin's process gives up is said in one place"),
 ];
 
 /// What each of our crates may depend on among our own. A crate that is missing here fails the check: its place has to be
@@ -35,12 +37,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("slipway-store-testing", &["slipway-model", "slipway-store"]),
     (
         "slipway-core",
-        &["slipway-model", "slipway-protocol", "slipway-store", "slipway-plugin-abi", "slipway-plugin-host", "slipway-buildpack-wit"],
+        &[
+            "slipway-model",
+            "slipway-protocol",
+            "slipway-store",
+            "slipway-plugin-abi",
+            "slipway-plugin-host",
+            "slipway-buildpack-wit",
+            "slipway-unpack",
+        ],
     ),
-    ("slipway-agent", &["slipway-model", "slipway-protocol", "slipway-buildpack-wit", "slipway-buildpack-host"]),
+    ("slipway-agent", &["slipway-model", "slipway-protocol", "slipway-buildpack-wit", "slipway-buildpack-host", "slipway-unpack"]),
+    ("slipway-unpack", &[]),
     ("slipway-plugin-abi", &[]),
     ("slipway-plugin-sdk", &["slipway-plugin-abi"]),
-    ("slipway-plugin-host", &["slipway-plugin-abi"]),
+    // One sandbox for all components, buildpacks' and plugins'.
+    ("slipway-plugin-host", &["slipway-plugin-abi", "slipway-buildpack-host"]),
     ("slipway-plugin-*", &["slipway-plugin-abi", "slipway-plugin-sdk", "slipway-constraint-composer", "slipway-constraint-python"]),
     ("slipway-constraint-*", &[]),
     ("slipway-buildpack-wit", &[]),

@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 use cargo_metadata::{Message, TargetKind};
+use sha2::{Digest as _, Sha256};
 
 use crate::{cargo, root};
 
@@ -44,19 +45,42 @@ pub fn assemble(release: bool, dist: &Path) -> Result<()> {
 
     fs::create_dir_all(dist)?;
     install(artifact(&libraries, "slipway")?, &dist.join("slipway"))?;
+    let mut sums = String::new();
     for (plugin, buildpack) in PLUGINS {
         let directory = dist.join("plugins").join(plugin);
         fs::create_dir_all(&directory)?;
         let library = artifact(&libraries, &format!("slipway-plugin-{plugin}"))?;
         install(library, &directory.join(file_name(library)?))?;
+        sums += &format!("{}  {plugin}/{}\n", hex::encode(Sha256::digest(fs::read(library)?)), file_name(library)?.display());
         install(&root().join("plugins").join(plugin).join("plugin.toml"), &directory.join("plugin.toml"))?;
         if let Some(package) = buildpack {
             let name = package.trim_start_matches("slipway-buildpack-");
             install(artifact(&components, package)?, &directory.join(format!("{name}.wasm")))?;
         }
     }
+    // What came with the platform may run in its process: these libraries and no others.
+    fs::write(dist.join("plugins/SHA256SUMS"), sums)?;
     println!("{} holds the binary and {} plugins", dist.display(), PLUGINS.len());
     Ok(())
+}
+
+/// Plugins that only measurements use, in `fixtures/`: components of what is shipped natively, and one that misbehaves, in either form.
+pub fn measured_plugins(dist: &Path) -> Result<()> {
+    let fixtures = dist.join("fixtures");
+    fs::create_dir_all(&fixtures)?;
+    let evil = "slipway-plugin-fixture-evil";
+    let mut wasm = cargo();
+    wasm.args(["build", "--profile", "wasm", "--target", "wasm32-wasip2", "--package", evil, "--package", "slipway-plugin-billing-hourly"]);
+    if let Some(rustc) = wasm_compiler() {
+        wasm.env("RUSTC", rustc);
+    }
+    let components = artifacts(&mut wasm)?;
+    for package in [evil, "slipway-plugin-billing-hourly"] {
+        install(artifact(&components, package)?, &fixtures.join(format!("{package}.wasm")))?;
+    }
+    let mut native = cargo();
+    native.args(["build", "--release", "--package", evil]);
+    install(artifact(&artifacts(&mut native)?, evil)?, &fixtures.join(format!("{evil}.so")))
 }
 
 /// Built beside the binary with the features of the whole workspace, so that no dependency is compiled twice.

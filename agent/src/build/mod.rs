@@ -18,7 +18,6 @@ mod pull;
 mod remote_add;
 mod scrub;
 mod source;
-pub mod unpack;
 mod workspace;
 
 use std::{
@@ -37,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{blob::BlobSource, docker::buildkit::BuildEngine, task::TaskRunner};
 use log::TaskLog;
+pub use slipway_unpack as unpack;
 use unpack::UnpackLimits;
 use workspace::Workspace;
 

@@ -28,7 +28,7 @@ use crate::{
 /// Calls at once; others wait their turn.
 const CONCURRENT_CALLS: u32 = 16;
 /// Larger files are not components of any sensible language.
-const MAX_COMPONENT_BYTES: usize = 64 << 20;
+pub(crate) const MAX_COMPONENT_BYTES: usize = 64 << 20;
 /// A file's clock may tick as rarely as this, on file systems that keep whole seconds.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// What the outer time limit leaves for the inner one to speak first.
@@ -140,15 +140,20 @@ impl Host {
             return Err(HostError::InvalidComponent { reason: format!("it is larger than {} MiB", MAX_COMPONENT_BYTES >> 20) });
         }
         let Inner { engine, compiled, .. } = &*self.inner;
-        let entry = compiled.entry(engine, wasm);
-        if let Some(program) = self.compiler.as_deref().filter(|_| !is_loadable(&entry)) {
-            match compiler::compile(program, compiled.dir(), wasm) {
-                Err(HostError::Cache(error)) => tracing::warn!(%error, program = %program.display(), "the compiler cannot be run"),
-                answer => answer?,
-            }
-        }
-        let exports = self.link(&compiled.component(engine, &entry, wasm)?)?;
+        let exports = self.link(&compiled_by(self.compiler.as_deref(), engine, compiled, wasm)?)?;
         Ok(Buildpack { id: id.to_owned(), host: self.clone(), exports: Arc::new(exports.into()), file: None })
+    }
+
+    /// Compiles a component, of whatever world, where it was not compiled before.
+    ///
+    /// # Errors
+    /// [`HostError::InvalidComponent`].
+    pub fn precompile(&self, wasm: &[u8]) -> Result<(), HostError> {
+        if wasm.len() > MAX_COMPONENT_BYTES {
+            return Err(HostError::InvalidComponent { reason: format!("it is larger than {} MiB", MAX_COMPONENT_BYTES >> 20) });
+        }
+        let Inner { engine, compiled, .. } = &*self.inner;
+        compiled.component(engine, &compiled.entry(engine, wasm), wasm).map(drop)
     }
 
     /// The buildpack in a file, which is loaded when it is first called.
@@ -186,6 +191,18 @@ impl Host {
     }
 }
 
+/// The component, compiled by a program of its own where there is one and it was not compiled before.
+pub(crate) fn compiled_by(program: Option<&Path>, engine: &Engine, compiled: &CompiledStore, wasm: &[u8]) -> Result<Component, HostError> {
+    let entry = compiled.entry(engine, wasm);
+    if let Some(program) = program.filter(|_| !is_loadable(&entry)) {
+        match compiler::compile(program, compiled.dir(), wasm) {
+            Err(HostError::Cache(error)) => tracing::warn!(%error, program = %program.display(), "the compiler cannot be run"),
+            answer => answer?,
+        }
+    }
+    compiled.component(engine, &entry, wasm)
+}
+
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Host").field("limits", &self.inner.limits).finish_non_exhaustive()
@@ -211,7 +228,7 @@ fn pooling() -> Config {
     config
 }
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -246,7 +263,7 @@ impl std::fmt::Debug for Buildpack {
 /// The guest's time is up.
 #[derive(Debug, thiserror::Error)]
 #[error("out of time")]
-struct TimeUp;
+pub(crate) struct TimeUp;
 
 impl Buildpack {
     #[must_use]
@@ -354,19 +371,23 @@ impl Buildpack {
     }
 
     fn explain(&self, error: &wasmtime::Error, output: &TruncatingOutput) -> HostError {
-        let limits = &self.host.inner.limits;
-        if error.downcast_ref::<TimeUp>().is_some() {
-            return HostError::Timeout { limit: limits.time, output: output.text() };
-        }
-        if error.downcast_ref::<MemoryRefused>().is_some() {
-            return HostError::Memory { limit_bytes: limits.memory_bytes, output: output.text() };
-        }
-        let message = format!("{error:#}");
-        // The engine's own error for this has no public type.
-        if message.contains("fuel allocated for hostcalls has been exhausted") {
-            return HostError::OutputTooLarge { limit_bytes: limits.answer_bytes };
-        }
-        let message = error.downcast_ref::<wasmtime::Trap>().map_or(message, ToString::to_string);
-        HostError::Trap { message, output: output.text() }
+        explain(error, &self.host.inner.limits, output.text())
     }
+}
+
+/// What a guest's end means.
+pub(crate) fn explain(error: &wasmtime::Error, limits: &Limits, output: String) -> HostError {
+    if error.downcast_ref::<TimeUp>().is_some() {
+        return HostError::Timeout { limit: limits.time, output };
+    }
+    if error.downcast_ref::<MemoryRefused>().is_some() {
+        return HostError::Memory { limit_bytes: limits.memory_bytes, output };
+    }
+    let message = format!("{error:#}");
+    // The engine's own error for this has no public type.
+    if message.contains("fuel allocated for hostcalls has been exhausted") {
+        return HostError::OutputTooLarge { limit_bytes: limits.answer_bytes };
+    }
+    let message = error.downcast_ref::<wasmtime::Trap>().map_or(message, ToString::to_string);
+    HostError::Trap { message, output }
 }

@@ -24,25 +24,39 @@ pub struct State {
 impl State {
     /// A world of nothing but the tree, read-only: no environment, no arguments, no network, and a clock that stands still.
     pub fn new(tree: &Path, limits: &Limits, ambient: Ambient, output: &TruncatingOutput) -> wasmtime::Result<Self> {
-        let wasi = WasiCtxBuilder::new()
-            // The whole call runs where blocking is allowed: a thread's turn for each question to the file system costs more
-            // than the answer.
-            .allow_blocking_current_thread(true)
-            .stdout(output.clone())
-            .stderr(output.clone())
-            .preopened_dir(tree, TREE, FsPerms::ReadOnly)?
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
-            .wall_clock(StoppedClock(ambient.clock))
-            .monotonic_clock(StoppedClock(ambient.clock))
-            .secure_random(Deterministic::new(vec![ambient.random]))
-            .insecure_random(Deterministic::new(vec![ambient.random]))
-            .insecure_random_seed(u128::from(ambient.random))
-            .max_random_size(1 << 20)
-            .build();
-        Ok(Self { wasi, table: ResourceTable::new(), budget: MemoryBudget { left: limits.memory_bytes, table_left: TABLE_ELEMENTS } })
+        let mut world = empty_world(ambient, output);
+        world.preopened_dir(tree, TREE, FsPerms::ReadOnly)?;
+        Ok(Self::of(world, limits.memory_bytes))
     }
+
+    /// The same without a tree.
+    pub fn without_files(memory_bytes: usize, output: &TruncatingOutput) -> Self {
+        Self::of(empty_world(Ambient::default(), output), memory_bytes)
+    }
+
+    fn of(mut world: WasiCtxBuilder, memory_bytes: usize) -> Self {
+        Self { wasi: world.build(), table: ResourceTable::new(), budget: MemoryBudget { left: memory_bytes, table_left: TABLE_ELEMENTS } }
+    }
+}
+
+fn empty_world(ambient: Ambient, output: &TruncatingOutput) -> WasiCtxBuilder {
+    let mut world = WasiCtxBuilder::new();
+    world
+        // The whole call runs where blocking is allowed: a thread's turn for each question to the file system costs more
+        // than the answer.
+        .allow_blocking_current_thread(true)
+        .stdout(output.clone())
+        .stderr(output.clone())
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .wall_clock(StoppedClock(ambient.clock))
+        .monotonic_clock(StoppedClock(ambient.clock))
+        .secure_random(Deterministic::new(vec![ambient.random]))
+        .insecure_random(Deterministic::new(vec![ambient.random]))
+        .insecure_random_seed(u128::from(ambient.random))
+        .max_random_size(1 << 20);
+    world
 }
 
 impl WasiView for State {

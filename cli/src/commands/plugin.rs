@@ -1,3 +1,6 @@
+mod configure;
+mod install;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -10,55 +13,162 @@ use crate::{Global, output};
 
 #[derive(Subcommand)]
 pub enum Plugin {
-    /// List the installed plugins.
+    /// List the plugins.
     List,
+    /// Show a plugin: what it is, what it asks for, its settings and how it behaves.
+    Show { name: String },
+    /// Install a plugin from its directory or an archive. It is disabled until it is enabled.
+    Install(install::Source),
+    /// Put another version in the place of an installed plugin.
+    Upgrade {
+        name: String,
+        #[command(flatten)]
+        source: install::Source,
+    },
+    /// Give a plugin its settings, all of them. Secrets that are left out stay.
+    Configure {
+        name: String,
+        #[command(flatten)]
+        settings: configure::Settings,
+    },
     /// Offer what a plugin brings.
     Enable { name: String },
     /// Stop offering what a plugin brings.
-    Disable { name: String },
+    Disable {
+        name: String,
+        /// Although it is in use: what runs goes on, and nothing new begins on it.
+        #[arg(long)]
+        drain: bool,
+    },
+    /// Take a plugin out of quarantine.
+    Release { name: String },
+    /// Remove an installed plugin that is disabled and not in use.
+    Remove { name: String },
 }
 
 impl Plugin {
     pub async fn run(self, global: &Global) -> Result<ExitCode> {
         let client = Client::new(global)?;
-        let plugins = list(&client).await?;
-        let (name, enabled) = match self {
+        let (field, input_type, input) = match self {
             Self::List => {
-                show(&plugins, global.json)?;
+                show_all(&list(&client).await?, global.json)?;
                 return Ok(ExitCode::SUCCESS);
             }
-            Self::Enable { name } => (name, true),
-            Self::Disable { name } => (name, false),
+            Self::Show { name } => {
+                show(&find(&client, &name).await?, global.json)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            Self::Remove { name } => {
+                let id = find(&client, &name).await?["id"].take();
+                let payload = client.mutate("pluginRemove", "PluginRemoveInput", json!({ "id": id }), "removedId").await?;
+                if global.json {
+                    output::json(&payload)?
+                } else {
+                    println!("{name} is removed")
+                }
+                return Ok(ExitCode::SUCCESS);
+            }
+            Self::Install(source) => {
+                let sent = source.send(&client).await?;
+                ("pluginInstall", "PluginInstallInput", json!({ "sha256": sent.sha256, "grants": sent.grants }))
+            }
+            Self::Upgrade { name, source } => {
+                let id = find(&client, &name).await?["id"].take();
+                let sent = source.send(&client).await?;
+                ("pluginUpgrade", "PluginUpgradeInput", json!({ "id": id, "sha256": sent.sha256, "grants": sent.grants }))
+            }
+            Self::Configure { name, settings } => {
+                let settings = settings.read()?;
+                let id = find(&client, &name).await?["id"].take();
+                ("pluginConfigure", "PluginConfigureInput", json!({ "id": id, "settings": settings }))
+            }
+            Self::Enable { name } => {
+                let id = find(&client, &name).await?["id"].take();
+                ("pluginSetEnabled", "PluginSetEnabledInput", json!({ "id": id, "enabled": true }))
+            }
+            Self::Disable { name, drain } => {
+                let id = find(&client, &name).await?["id"].take();
+                ("pluginSetEnabled", "PluginSetEnabledInput", json!({ "id": id, "enabled": false, "drain": drain }))
+            }
+            Self::Release { name } => {
+                let id = find(&client, &name).await?["id"].take();
+                ("pluginRelease", "PluginReleaseInput", json!({ "id": id }))
+            }
         };
-        let plugin = plugins.iter().find(|plugin| plugin["name"] == *name);
-        let plugin = plugin.ok_or_else(|| Failure::new("NOT_FOUND", format!("there is no plugin {name}")).fix("`slipway plugin list`"))?;
-        let input = json!({ "id": plugin["id"], "enabled": enabled });
-        let payload = client.mutate("pluginSetEnabled", "PluginSetEnabledInput", input, "plugin { name status }").await?;
+        let payload = client.mutate(field, input_type, input, "plugin { name version status sha256 archiveSha256 }").await?;
         if global.json {
             output::json(&payload)?;
         } else {
-            println!("{name} is {}", output::words(&output::text(&payload, "/plugin/status")));
+            let text = |pointer| output::text(&payload, pointer);
+            println!("{} {} is {}", text("/plugin/name"), text("/plugin/version"), output::words(&text("/plugin/status")));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 async fn list(client: &Client) -> Result<Vec<Value>> {
-    let data = client.run("{ plugins(first: 100) { nodes { id name version status statusReason capabilities } } }", json!({})).await?;
+    let document = "{ plugins(first: 100) { nodes { id name version status statusReason capabilities form isolation } } }";
+    let data = client.run(document, json!({})).await?;
     Ok(data["plugins"]["nodes"].as_array().cloned().unwrap_or_default())
 }
 
-fn show(plugins: &[Value], json_output: bool) -> Result<()> {
+async fn find(client: &Client, name: &str) -> Result<Value> {
+    let document = "query($name: String!) { plugin(name: $name) {
+        id name title version description capabilities status statusReason form isolation grants sha256 archiveSha256
+        settingsSchema settings calls refusals errors strikes restarts p99CallMicros createdAt } }";
+    let mut data = client.run(document, json!({ "name": name })).await?;
+    let plugin = data["plugin"].take();
+    if plugin.is_null() {
+        return Err(Failure::new("NOT_FOUND", format!("there is no plugin {name}")).fix("`slipway plugin list`").into());
+    }
+    Ok(plugin)
+}
+
+fn show_all(plugins: &[Value], json_output: bool) -> Result<()> {
     if json_output {
         return output::json(&plugins);
     }
-    let rows: Vec<[String; 4]> = plugins
+    let rows: Vec<[String; 5]> = plugins
         .iter()
         .map(|plugin| {
-            let status = output::words(&output::text(plugin, "/status"));
-            [output::text(plugin, "/name"), output::text(plugin, "/version"), status, output::text(plugin, "/statusReason")]
+            let words = |pointer| output::words(&output::text(plugin, pointer));
+            let text = |pointer| output::text(plugin, pointer);
+            [text("/name"), text("/version"), words("/status"), words("/isolation"), text("/statusReason")]
         })
         .collect();
-    output::table(["PLUGIN", "VERSION", "STATUS", "WHY"], &rows, "No plugins are installed.");
+    output::table(["PLUGIN", "VERSION", "STATUS", "ISOLATION", "WHY"], &rows, "No plugins are installed.");
+    Ok(())
+}
+
+fn show(plugin: &Value, json_output: bool) -> Result<()> {
+    if json_output {
+        return output::json(plugin);
+    }
+    let rows: Vec<[String; 2]> = [
+        ("name", "/name"),
+        ("title", "/title"),
+        ("version", "/version"),
+        ("description", "/description"),
+        ("for", "/capabilities"),
+        ("status", "/status"),
+        ("why", "/statusReason"),
+        ("form", "/form"),
+        ("isolation", "/isolation"),
+        ("asks for", "/grants"),
+        ("library's SHA-256", "/sha256"),
+        ("archive's SHA-256", "/archiveSha256"),
+        ("settings", "/settings"),
+        ("calls", "/calls"),
+        ("refusals", "/refusals"),
+        ("errors", "/errors"),
+        ("strikes", "/strikes"),
+        ("restarts", "/restarts"),
+        ("p99 of a call, µs", "/p99CallMicros"),
+    ]
+    .into_iter()
+    .map(|(name, pointer)| [name.to_owned(), output::text(plugin, pointer)])
+    .filter(|[_, value]| !value.is_empty() && value != "[]")
+    .collect();
+    output::table(["", ""], &rows, "");
     Ok(())
 }

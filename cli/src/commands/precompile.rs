@@ -1,4 +1,5 @@
-//! Compiles a buildpack into a folder of compiled buildpacks. The agent runs this for each buildpack that is new to it.
+//! Compiles a component into a folder of compiled ones. The agent runs this for each buildpack that is new to it, and the control
+//! plane for each plugin.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,7 +20,7 @@ pub struct Precompile {
 impl Precompile {
     pub fn run(self) -> Result<ExitCode> {
         let wasm = std::fs::read(&self.component).with_context(|| self.component.display().to_string())?;
-        Host::new(&self.cache)?.load("precompiled", &wasm)?;
+        Host::new(&self.cache)?.precompile(&wasm)?;
         Ok(ExitCode::SUCCESS)
     }
 }

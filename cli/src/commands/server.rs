@@ -70,6 +70,7 @@ impl ControlPlane {
             ingress_port,
             currency: self.currency,
             plugins_dir: plugins_dir(self.plugins.as_deref())?,
+            program: std::env::current_exe()?,
             points_per_minute: self.points_per_minute,
             answer_within: Config::USUAL_ANSWER_WITHIN,
             trusted_proxies: self.trusted_proxies,

@@ -58,6 +58,7 @@ pub fn router(platform: Platform) -> Router {
     Router::new()
         // An archive is streamed to disk, and measured there.
         .route("/uploads/{ticket}", put(upload::receive).layer(DefaultBodyLimit::disable()))
+        .route("/plugin-archives/{ticket}", put(upload::receive_plugin).layer(DefaultBodyLimit::disable()))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::{
     Platform,
     error::Error,
+    plugins,
     uploads::{self, Refused},
 };
 
@@ -22,15 +23,34 @@ use crate::{
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) async fn receive(State(platform): State<Platform>, Path(ticket): Path<String>, headers: HeaderMap, body: Body) -> Response {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    let pieces = tokio_stream::StreamExt::timeout(body.into_data_stream(), SILENCE_LIMIT).map(|piece| match piece {
-        Ok(Ok(piece)) => Ok(piece),
-        Ok(Err(_)) | Err(_) => Err(()),
-    });
-    match uploads::receive(&platform, &ticket, length, pieces).await {
+    match uploads::receive(&platform, &ticket, length(&headers), pieces(body)).await {
         Ok(upload) => Json(json!({"id": upload.id, "sizeBytes": upload.size_bytes.map(|size| size.to_string())})).into_response(),
         Err(refused) => refusal(&refused),
     }
+}
+
+/// `PUT /plugin-archives/<ticket>`: a plugin, in the same way.
+pub(super) async fn receive_plugin(
+    State(platform): State<Platform>,
+    Path(ticket): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match plugins::archives::receive(&platform, &ticket, length(&headers), pieces(body)).await {
+        Ok(()) => Json(json!({"received": true})).into_response(),
+        Err(refused) => refusal(&refused),
+    }
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok())
+}
+
+fn pieces(body: Body) -> impl futures::Stream<Item = Result<bytes::Bytes, ()>> + Send {
+    tokio_stream::StreamExt::timeout(body.into_data_stream(), SILENCE_LIMIT).map(|piece| match piece {
+        Ok(Ok(piece)) => Ok(piece),
+        Ok(Err(_)) | Err(_) => Err(()),
+    })
 }
 
 fn refusal(refused: &Refused) -> Response {

@@ -18,6 +18,7 @@ mod introspected;
 mod limits;
 mod nouns;
 mod people;
+mod plugin_life;
 mod protocol;
 mod quotas;
 mod reports;

@@ -71,6 +71,7 @@ impl World {
             currency: Currency::EUR,
             database_url: database.url.clone(),
             plugins_dir: built::plugins(),
+            program: built::program(),
             // The clock stands still: what a test asks is all asked in one minute.
             points_per_minute: u32::MAX,
             answer_within: Config::USUAL_ANSWER_WITHIN,
@@ -83,6 +84,12 @@ impl World {
         let core = start_in(config.clone(), setting).await.unwrap();
         let admin = std::fs::read_to_string(config.data_dir.join(seed::TOKEN_FILE)).unwrap().trim().to_owned();
         Self { clock, config, core, http: reqwest::Client::new(), admin, _database: database, _directory: directory }
+    }
+
+    /// Another process on the same data, as after a crash.
+    pub async fn restart(&mut self) {
+        let setting = Setting { clock: Arc::new(self.clock.clone()), crash: CrashPoints::default() };
+        self.core = start_in(self.config.clone(), setting).await.unwrap();
     }
 
     /// What somebody would have who stole the database.

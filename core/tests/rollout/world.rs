@@ -66,6 +66,7 @@ impl World {
             currency: Currency::EUR,
             database_url: database.url.clone(),
             plugins_dir: built::plugins(),
+            program: built::program(),
             points_per_minute: u32::MAX,
             answer_within: Config::USUAL_ANSWER_WITHIN,
             trusted_proxies: Vec::new(),

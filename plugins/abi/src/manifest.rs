@@ -20,6 +20,26 @@ impl std::fmt::Display for Kind {
     }
 }
 
+/// What a plugin is made of, and so how it runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// A shared object for this machine. Unless it came with the platform it runs in a process of its own.
+    #[default]
+    Native,
+    /// A WebAssembly component, which runs in a sandbox and needs no trust.
+    Wasm,
+}
+
+impl std::fmt::Display for Form {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Native => "native",
+            Self::Wasm => "wasm",
+        })
+    }
+}
+
 /// What a plugin says of itself, read before its library is touched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +54,9 @@ pub struct Manifest {
     pub description: String,
     /// Lowest and highest message version that it speaks.
     pub message_versions: [u32; 2],
-    /// File name of the native library, beside the manifest.
+    #[serde(default)]
+    pub form: Form,
+    /// File name of the library, beside the manifest: a shared object or a component, as the form says.
     pub library: String,
     /// Runtime plugins: file name of the buildpack component, beside the manifest.
     #[serde(default)]

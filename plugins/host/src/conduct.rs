@@ -1,8 +1,11 @@
 //! How a plugin has behaved, whether it may be called, and the counts that people see.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use serde::Serialize;
@@ -22,6 +25,10 @@ pub struct Stats {
     pub errors: u64,
     /// Since it was loaded or last released.
     pub strikes: u64,
+    /// Times that its process or sandbox was started anew.
+    pub restarts: u64,
+    /// Of the last calls, the 99th percentile of the time they took; nothing where there was no call.
+    pub p99_micros: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -31,6 +38,36 @@ pub(crate) struct Conduct {
     refusals: AtomicU64,
     errors: AtomicU64,
     offences: Mutex<Offences>,
+    durations: Mutex<Durations>,
+}
+
+/// The last calls' durations, in microseconds.
+#[derive(Debug, Default)]
+struct Durations {
+    kept: Vec<u64>,
+    next: usize,
+}
+
+/// Calls whose durations are kept.
+const KEPT_DURATIONS: usize = 512;
+
+impl Durations {
+    fn add(&mut self, micros: u64) {
+        if self.kept.len() < KEPT_DURATIONS {
+            self.kept.push(micros);
+        } else {
+            self.kept[self.next] = micros;
+            self.next = (self.next + 1) % KEPT_DURATIONS;
+        }
+    }
+
+    /// By the nearest rank.
+    fn p99(&self) -> Option<u64> {
+        let mut sorted = self.kept.clone();
+        sorted.sort_unstable();
+        let rank = (sorted.len() * 99).div_ceil(100);
+        rank.checked_sub(1).and_then(|place| sorted.get(place).copied())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +84,7 @@ impl Conduct {
             refusals: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             offences: Mutex::default(),
+            durations: Mutex::default(),
         }
     }
 
@@ -85,6 +123,16 @@ impl Conduct {
         offences.strikes
     }
 
+    pub fn took(&self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.durations.lock().unwrap_or_else(PoisonError::into_inner).add(micros);
+    }
+
+    /// As it was recorded before this process began.
+    pub fn quarantine(&self, reason: String) {
+        *self.offences() = Offences { strikes: STRIKES, last: Some(Misconduct::Recorded(reason)) };
+    }
+
     pub fn release(&self) {
         *self.offences() = Offences::default();
     }
@@ -95,11 +143,28 @@ impl Conduct {
             refusals: self.refusals.load(Relaxed),
             errors: self.errors.load(Relaxed),
             strikes: self.offences().strikes,
+            restarts: 0,
+            p99_micros: self.durations.lock().unwrap_or_else(PoisonError::into_inner).p99(),
         }
     }
 
     fn offences(&self) -> std::sync::MutexGuard<'_, Offences> {
         // A count and a message are whole at every moment, so a poisoned lock guards nothing broken.
         self.offences.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_99th_percentile_is_that_of_the_last_calls() {
+        let mut durations = Durations::default();
+        assert_eq!(durations.p99(), None);
+        (1..=100).for_each(|micros| durations.add(micros));
+        assert_eq!(durations.p99(), Some(99));
+        (0..KEPT_DURATIONS).for_each(|_| durations.add(7));
+        assert_eq!(durations.p99(), Some(7), "older ones are forgotten");
     }
 }

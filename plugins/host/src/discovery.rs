@@ -1,4 +1,4 @@
-//! From a plugin directory to a loaded plugin. Blocking; runs on a thread of its own, since a library's initialisers may hang.
+//! From a plugin directory to what can be run. Blocking; runs on a thread of its own. None of the plugin's code runs here.
 
 use std::{
     fs,
@@ -6,17 +6,20 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use slipway_plugin_abi::Manifest;
+use slipway_plugin_abi::{Manifest, manifest::Form};
 
-use crate::{Buildpack, LoadError, elf, library::Library, manifest, settings::Settings};
+use crate::{Buildpack, LoadError, elf, manifest, settings::Settings};
 
-/// A plugin as it comes out of its directory, before it is known to the registry.
+/// What a component begins with: the magic word, and the layer that says that it is no bare module.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A plugin as it lies in its directory, looked at from all sides.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct Examined {
     pub directory: PathBuf,
     pub manifest: Manifest,
     pub settings: Settings,
-    pub library: Library,
+    pub library: PathBuf,
     pub library_sha256: String,
     pub buildpack: Option<Buildpack>,
 }
@@ -35,22 +38,33 @@ pub(crate) fn directories(root: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Loads what `manifest` names. Everything that can be checked is checked before any of the library's code runs.
-pub(crate) fn load(directory: &Path, manifest: Manifest, approved: Option<&str>) -> Result<Loaded, LoadError> {
+/// Looks at what `manifest` names. Everything that can be checked is checked here, before any of the library's code runs.
+pub(crate) fn examine(directory: &Path, manifest: Manifest, approved: Option<&str>) -> Result<Examined, LoadError> {
     let settings = Settings::new(manifest.settings_schema.as_ref())?;
     let buildpack = manifest.buildpack.as_deref().map(|name| buildpack(directory, name)).transpose()?;
 
-    let path = manifest::inside(directory, &manifest.library)?;
-    let bytes = read(&path)?;
+    let library = manifest::inside(directory, &manifest.library)?;
+    let bytes = read(&library)?;
     let library_sha256 = sha256(&bytes);
     if let Some(approved) = approved.filter(|approved| !approved.eq_ignore_ascii_case(&library_sha256)) {
         return Err(LoadError::Unapproved { approved: approved.to_owned(), found: library_sha256 });
     }
-    elf::check(&bytes, bytes.len() as u64).map_err(|problem| LoadError::NotALibrary { file: manifest.library.clone(), problem })?;
-    drop(bytes);
+    match manifest.form {
+        Form::Native => {
+            let checked = elf::check(&bytes, bytes.len() as u64);
+            checked.map_err(|problem| LoadError::NotALibrary { file: manifest.library.clone(), problem })?;
+        }
+        Form::Wasm if !bytes.starts_with(COMPONENT) => return Err(LoadError::NotAComponent { file: manifest.library.clone() }),
+        Form::Wasm => {}
+    }
+    Ok(Examined { directory: directory.to_owned(), manifest, settings, library, library_sha256, buildpack })
+}
 
-    let library = Library::load(&path, manifest.message_versions)?;
-    Ok(Loaded { directory: directory.to_owned(), manifest, settings, library, library_sha256, buildpack })
+/// The library once more, if it is still the one that was looked at.
+pub(crate) fn read_approved(library: &Path, approved: &str) -> Result<Vec<u8>, LoadError> {
+    let bytes = read(library)?;
+    let found = sha256(&bytes);
+    if found == approved { Ok(bytes) } else { Err(LoadError::Unapproved { approved: approved.to_owned(), found }) }
 }
 
 fn buildpack(directory: &Path, name: &str) -> Result<Buildpack, LoadError> {

@@ -87,11 +87,16 @@ impl Library {
 
     /// Blocks until the plugin answers, if ever.
     pub fn call(&self, request: &[u8]) -> RawReply {
+        self.call_as(request, self.message_version)
+    }
+
+    /// The same in messages of that version.
+    pub fn call_as(&self, request: &[u8], message_version: u32) -> RawReply {
         let mut buffer = OwnedBuffer { data: ptr::null_mut(), len: 0, capacity: 0 };
         // SAFETY: the function comes from a library that is never unloaded; the pointers are of live values; the buffer is
         // copied before it is given back, and given back once.
         unsafe {
-            let status = (self.call)(request.as_ptr(), request.len(), self.message_version, &raw mut buffer);
+            let status = (self.call)(request.as_ptr(), request.len(), message_version, &raw mut buffer);
             if buffer.data.is_null() {
                 return RawReply { status, bytes: Err("the buffer is null".into()) };
             }

@@ -17,6 +17,8 @@ pub enum LoadError {
     LeadsOutside { file: String },
     #[error("{file} is not a library for this machine: {problem}")]
     NotALibrary { file: String, problem: String },
+    #[error("{file} is not a WebAssembly component; modules are made into one with `wasm32-wasip2` as the target")]
+    NotAComponent { file: String },
     #[error("{file} is not a WebAssembly file")]
     NotABuildpack { file: String },
     #[error("the library's SHA-256 is {found}, but {approved} was approved; approve the new one if the change is meant")]
@@ -35,6 +37,10 @@ pub enum LoadError {
     IdTaken { id: String, by: PathBuf },
     #[error("only runtime plugins bring a buildpack; this one is of kind {0}")]
     BuildpackOfWrongKind(Kind),
+    #[error("it does not start: {0}")]
+    NotStarted(String),
+    #[error("it cannot run here: the host was given no {0}")]
+    NoPlaceToRun(&'static str),
     #[error("loading took longer than {} s", .0.as_secs_f32())]
     Overran(Duration),
     #[error("loading stopped: {0}")]

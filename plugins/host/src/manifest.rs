@@ -14,7 +14,10 @@ const LONGEST_ID: usize = 64;
 const LONGEST_MANIFEST: u64 = 1024 * 1024;
 
 /// The manifest of the plugin in `directory`, with every field checked that can be checked without another file.
-pub(crate) fn read(directory: &Path) -> Result<Manifest, LoadError> {
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn read(directory: &Path) -> Result<Manifest, LoadError> {
     let path = inside(directory, FILE_NAME)?;
     let unreadable = |cause| LoadError::Unreadable { path: path.clone(), cause };
     if fs::metadata(&path).map_err(unreadable)?.len() > LONGEST_MANIFEST {

@@ -1,6 +1,10 @@
 //! One loaded plugin: who it is, whether it may be called, and one call.
 
-use std::{path::Path, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant},
+};
 
 use slipway_plugin_abi::{
     Manifest,
@@ -8,20 +12,17 @@ use slipway_plugin_abi::{
     messages::{PluginError, Reply, Request, RuntimeDescription},
     status,
 };
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 
 use crate::{
-    CallError, Misconduct, STRIKES, Stats,
-    conduct::Conduct,
-    deadline::{Missed, within},
-    discovery::Loaded,
-    library::{Library, RawReply},
-    reply::shortened,
-    settings::Settings,
+    CallError, Isolation, Misconduct, STRIKES, Stats, conduct::Conduct, discovery::Examined, library::RawReply, reply::shortened,
+    runner::Runner, settings::Settings,
 };
 
 /// Calls of one plugin that may be under way at once, those included that were abandoned and never ended.
-const CONCURRENT_CALLS: usize = 16;
+const CONCURRENT_CALLS: u32 = 16;
+/// Shorter ones are found in too many texts by chance.
+const SHORTEST_SECRET: usize = 4;
 
 /// The WebAssembly component that a runtime plugin brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,29 +38,35 @@ pub struct Buildpack {
 pub struct Plugin {
     manifest: Manifest,
     directory: PathBuf,
-    library: Library,
+    runner: Runner,
     library_sha256: String,
     buildpack: Option<Buildpack>,
     deadline: Duration,
     conduct: Conduct,
     places: Arc<Semaphore>,
+    /// Told when it is quarantined.
+    quarantines: Arc<Notify>,
+    /// Texts of its settings that must not be seen, wherever it repeats them.
+    secrets: std::sync::Mutex<Vec<String>>,
     pub(crate) settings: Settings,
     /// Held across `describe` and `configure`, so that an answer from before new settings is not kept.
     pub(crate) description: Mutex<Option<RuntimeDescription>>,
 }
 
 impl Plugin {
-    pub(crate) fn new(loaded: Loaded, deadline: Duration) -> Self {
-        let Loaded { directory, manifest, settings, library, library_sha256, buildpack } = loaded;
+    pub(crate) fn new(examined: Examined, runner: Runner, deadline: Duration, quarantines: Arc<Notify>) -> Self {
+        let Examined { directory, manifest, settings, library: _, library_sha256, buildpack } = examined;
         Self {
             manifest,
             directory,
-            library,
+            runner,
             library_sha256,
             buildpack,
             deadline,
             conduct: Conduct::new(),
-            places: Arc::new(Semaphore::new(CONCURRENT_CALLS)),
+            places: Arc::new(Semaphore::new(CONCURRENT_CALLS as usize)),
+            quarantines,
+            secrets: std::sync::Mutex::default(),
             settings,
             description: Mutex::default(),
         }
@@ -99,7 +106,19 @@ impl Plugin {
     /// The version of the messages that it and the host agreed on.
     #[must_use]
     pub fn message_version(&self) -> u32 {
-        self.library.message_version
+        self.runner.message_version()
+    }
+
+    /// Where its code runs.
+    #[must_use]
+    pub fn isolation(&self) -> Isolation {
+        self.runner.isolation()
+    }
+
+    /// The names of its settings that are secrets.
+    #[must_use]
+    pub fn secret_settings(&self) -> Vec<&str> {
+        self.settings.secret_names()
     }
 
     #[must_use]
@@ -118,6 +137,11 @@ impl Plugin {
         self.conduct.quarantined_for()
     }
 
+    /// Puts it into quarantine for what is recorded of it.
+    pub fn quarantine(&self, reason: String) {
+        self.conduct.quarantine(reason);
+    }
+
     /// Ends the quarantine and forgets the strikes.
     pub fn release(&self) {
         self.conduct.release();
@@ -131,7 +155,26 @@ impl Plugin {
 
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.conduct.stats()
+        Stats { restarts: self.runner.restarts(), ..self.conduct.stats() }
+    }
+
+    /// Waits until no call is under way, for `patience` at most, and ends what runs; the next call starts it again.
+    pub async fn pause(&self, patience: Duration) {
+        if tokio::time::timeout(patience, self.places.acquire_many(CONCURRENT_CALLS)).await.is_ok() {
+            self.runner.stop().await;
+        }
+    }
+
+    /// Waits until no call is under way, for `patience` at most, and ends what runs. Calls that come later are refused: whoever
+    /// still holds this plugin holds one that has been replaced or removed.
+    pub async fn retire(&self, patience: Duration) {
+        let idle = tokio::time::timeout(patience, self.places.acquire_many(CONCURRENT_CALLS)).await;
+        if idle.is_err() {
+            tracing::warn!(plugin = self.id(), version = self.manifest.version, "calls of a retired plugin are still under way");
+        }
+        self.places.close();
+        drop(idle);
+        self.runner.stop().await;
     }
 
     /// Refuses to call a plugin of another kind, a disabled or a quarantined one.
@@ -158,11 +201,13 @@ impl Plugin {
         let outcome = self.call(request).await.and_then(|raw| decode(raw).and_then(|reply| Ok(read(reply).map_err(Misconduct::BadReply)?)));
         match outcome {
             Ok(answer) => Ok(answer),
-            Err(Unanswered::Refused(error)) => {
+            Err(Unanswered::Refused(PluginError { code, message, fix })) => {
                 self.conduct.refused();
-                Err(CallError::Refused(error))
+                let (message, fix) = (self.veiled(message), fix.map(|fix| self.veiled(fix)));
+                Err(CallError::Refused(PluginError { code, message, fix }))
             }
             Err(Unanswered::Misconduct(misconduct)) => {
+                let misconduct = misconduct.worded(|text| self.veiled(text));
                 self.struck(&misconduct);
                 Err(CallError::Misconduct { plugin: self.id().to_owned(), misconduct })
             }
@@ -179,26 +224,39 @@ impl Plugin {
 
     async fn call(&self, request: Request) -> Result<RawReply, Unanswered> {
         let request = serde_json::to_vec(&request).map_err(|error| Unanswered::NotMade(error.to_string()))?;
-        let place = tokio::time::timeout(self.deadline, self.places.clone().acquire_owned()).await;
-        let Ok(Ok(place)) = place else { return Err(Unanswered::Busy) };
-        self.conduct.called();
-        let library = self.library;
-        let call = move || {
-            let reply = library.call(&request);
-            drop(place);
-            reply
+        let place = match tokio::time::timeout(self.deadline, self.places.clone().acquire_owned()).await {
+            Ok(Ok(place)) => place,
+            Ok(Err(_)) => return Err(Unanswered::NotMade("it has been replaced or removed".into())),
+            Err(_) => return Err(Unanswered::Busy),
         };
-        within(self.deadline, call).await.map_err(|missed| match missed {
-            Missed::Overran => Misconduct::Overran(self.deadline).into(),
-            Missed::Died => Unanswered::NotMade("its thread died".into()),
-            Missed::NoThread(error) => Unanswered::NotMade(error.to_string()),
-        })
+        self.conduct.called();
+        let begun = Instant::now();
+        let outcome = self.runner.call(request, self.deadline, place).await;
+        self.conduct.took(begun.elapsed());
+        outcome
+    }
+
+    /// Notes settings that it has accepted.
+    pub(crate) fn keep_settings(&self, request: &Request) {
+        let Request::Configure(settings) = request else { return };
+        let secrets = self.settings.secrets(settings);
+        *self.secrets.lock().unwrap_or_else(PoisonError::into_inner) = secrets;
+        if let Ok(request) = serde_json::to_vec(request) {
+            self.runner.keep_settings(request.into());
+        }
+    }
+
+    /// What it wrote, without the secrets that it was given.
+    fn veiled(&self, text: String) -> String {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        secrets.iter().filter(|secret| secret.len() >= SHORTEST_SECRET).fold(text, |text, secret| text.replace(secret.as_str(), "…"))
     }
 
     fn struck(&self, misconduct: &Misconduct) {
         let strikes = self.conduct.strike(misconduct.clone());
         if strikes == STRIKES {
             tracing::error!(plugin = self.id(), strikes, %misconduct, "plugin quarantined");
+            self.quarantines.notify_one();
         } else {
             tracing::warn!(plugin = self.id(), strikes, %misconduct, "strike against plugin");
         }

@@ -29,11 +29,53 @@ impl Plugin {
         let mut description = self.description.lock().await;
         self.admit_unless_quarantined()?;
         *description = None;
-        self.ask(Request::Configure(settings), |answer| match answer {
+        let request = Request::Configure(settings);
+        self.ask(request.clone(), |answer| match answer {
             Reply::Configured => Ok(()),
             other => reply::unexpected(&other),
         })
+        .await?;
+        self.keep_settings(&request);
+        Ok(())
+    }
+
+    /// As [`Plugin::runtime_describe`], of a plugin that is not enabled too.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn describe_anyway(&self) -> Result<RuntimeDescription, CallError> {
+        self.admit_unless_quarantined()?;
+        self.ask(Request::Runtime(RuntimeRequest::Describe), |answer| match answer {
+            Reply::Runtime(RuntimeReply::Describe(description)) => reply::check_description(description),
+            other => reply::unexpected(&other),
+        })
         .await
+    }
+
+    /// Asks something harmless of its kind, enabled or not: whether it is what its manifest says.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn probe(&self) -> Result<(), CallError> {
+        self.admit_unless_quarantined()?;
+        match self.kind() {
+            Kind::Runtime => self.describe_anyway().await.map(drop),
+            Kind::Billing => {
+                let nothing = RateRequest { currency: "EUR".to_owned(), usage: Vec::new() };
+                let read = |answer| match answer {
+                    Reply::Billing(BillingReply::Rate(charges)) => reply::check_charges(&[], charges).map(drop),
+                    other => reply::unexpected(&other),
+                };
+                self.ask(Request::Billing(BillingRequest::Rate(nothing)), read).await
+            }
+            Kind::Ingress => {
+                let read = |answer| match answer {
+                    Reply::Ingress(IngressReply::Render(routes)) => reply::check_routes(&[], routes).map(drop),
+                    other => reply::unexpected(&other),
+                };
+                self.ask(Request::Ingress(IngressRequest::Render(RouteTable::default())), read).await
+            }
+        }
     }
 
     /// What this runtime brings. Asked once and kept until the plugin is configured again.

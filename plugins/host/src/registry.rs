@@ -1,20 +1,31 @@
 //! The plugins of a platform: those that loaded, and those that did not, with the reason.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
+use slipway_buildpack_host::Responders;
 use slipway_plugin_abi::{Manifest, manifest::Kind, messages::RuntimeDescription};
+use tokio::sync::Notify;
 
 use crate::{
-    LoadError, Plugin,
-    deadline::{Missed, within},
-    discovery, manifest,
+    LoadError, Plugin, ProcessLimits, discovery, manifest,
+    runner::{Runner, loaded, start_engine},
 };
+
+/// Which native libraries may run in the host's own process.
+#[derive(Debug, Clone, Default)]
+pub enum Trusted {
+    /// Every one, as where a plugin's own author tries it.
+    #[default]
+    Every,
+    /// Those of this SHA-256, in lower-case hexadecimal. Any other runs in a process of its own.
+    Those(BTreeSet<String>),
+}
 
 /// How plugins are loaded and called.
 #[derive(Debug, Clone)]
@@ -26,11 +37,26 @@ pub struct Options {
     /// By plugin id, the SHA-256 of the library that an administrator approved, in hexadecimal. A plugin that is not named here
     /// may have any.
     pub approved: BTreeMap<String, String>,
+    pub trusted: Trusted,
+    /// The `slipway` binary, whose `plugin-host` a plugin's process is. Without it, what is not trusted does not run.
+    pub program: Option<PathBuf>,
+    /// Of each such process.
+    pub limits: ProcessLimits,
+    /// A directory of the platform's own for compiled components. Without it, none run.
+    pub compiled: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { call_deadline: Duration::from_secs(5), load_deadline: Duration::from_secs(30), approved: BTreeMap::new() }
+        Self {
+            call_deadline: Duration::from_secs(5),
+            load_deadline: Duration::from_secs(30),
+            approved: BTreeMap::new(),
+            trusted: Trusted::Every,
+            program: None,
+            limits: ProcessLimits::default(),
+            compiled: None,
+        }
     }
 }
 
@@ -58,6 +84,9 @@ pub struct PluginHost {
     known: RwLock<Known>,
     /// One scan at a time, so that two cannot load the same directory.
     scanning: tokio::sync::Mutex<()>,
+    /// For components, once there is one.
+    engine: Mutex<Option<Responders>>,
+    quarantines: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -73,7 +102,14 @@ impl PluginHost {
     /// Only when `directory` itself cannot be listed. A plugin that cannot be loaded is logged and found in
     /// [`PluginHost::incompatible`].
     pub async fn open(directory: impl Into<PathBuf>, options: Options) -> Result<Self, OpenError> {
-        let host = Self { directory: directory.into(), options, known: RwLock::default(), scanning: tokio::sync::Mutex::default() };
+        let host = Self {
+            directory: directory.into(),
+            options,
+            known: RwLock::default(),
+            scanning: tokio::sync::Mutex::default(),
+            engine: Mutex::default(),
+            quarantines: Arc::default(),
+        };
         host.rescan().await?;
         Ok(host)
     }
@@ -151,13 +187,77 @@ impl PluginHost {
         None
     }
 
+    /// Loads a plugin that did not come with the platform from a directory of its own, without making it known: never into this
+    /// process, and only if its library is the approved one.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub async fn load_apart(&self, directory: &Path, approved: Option<&str>) -> Result<Arc<Plugin>, LoadError> {
+        let manifest = manifest::read(directory)?;
+        Ok(Arc::new(self.run(directory, manifest, approved.map(str::to_owned), false).await?))
+    }
+
+    /// Makes a loaded plugin known, in place of another version of it, which is given back: it is to be retired.
+    pub fn put(&self, plugin: Arc<Plugin>) -> Option<Arc<Plugin>> {
+        let mut known = self.write();
+        known.incompatible.retain(|broken| broken.manifest.as_ref().is_none_or(|manifest| manifest.id != plugin.id()));
+        known.plugins.insert(plugin.id().to_owned(), plugin)
+    }
+
+    /// Forgets a plugin, which is given back: it is to be retired.
+    pub fn remove(&self, id: &str) -> Option<Arc<Plugin>> {
+        let mut known = self.write();
+        known.incompatible.retain(|broken| broken.manifest.as_ref().is_none_or(|manifest| manifest.id != id));
+        known.plugins.remove(id)
+    }
+
+    /// Notes that a plugin of another directory could not be loaded.
+    pub fn note_incompatible(&self, broken: Incompatible) {
+        self.write().incompatible.push(broken);
+    }
+
+    /// While it is held, nobody else changes which plugins there are.
+    pub async fn exclusively(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.scanning.lock().await
+    }
+
+    /// Told each time that a plugin is quarantined. For one listener.
+    #[must_use]
+    pub fn quarantines(&self) -> Arc<Notify> {
+        Arc::clone(&self.quarantines)
+    }
+
     async fn load(&self, directory: &Path) -> Result<Plugin, (Option<Manifest>, LoadError)> {
         let manifest = manifest::read(directory).map_err(|reason| (None, reason))?;
         let refused = |reason| (Some(manifest.clone()), reason);
         if let Some(other) = self.get(&manifest.id) {
             return Err(refused(LoadError::IdTaken { id: manifest.id.clone(), by: other.directory().to_owned() }));
         }
-        load(directory, manifest.clone(), &self.options).await.map_err(refused)
+        let approved = self.options.approved.get(&manifest.id).cloned();
+        self.run(directory, manifest.clone(), approved, true).await.map_err(refused)
+    }
+
+    async fn run(&self, directory: &Path, manifest: Manifest, approved: Option<String>, may_be_trusted: bool) -> Result<Plugin, LoadError> {
+        let options = &self.options;
+        let directory = directory.to_owned();
+        let look = move || discovery::examine(&directory, manifest, approved.as_deref());
+        let examined = loaded(options.load_deadline, look).await?;
+        let is_trusted = may_be_trusted
+            && match &options.trusted {
+                Trusted::Every => true,
+                Trusted::Those(sums) => sums.contains(&examined.library_sha256),
+            };
+        let runner = Runner::start(&examined, options, is_trusted, || self.engine()).await?;
+        Ok(Plugin::new(examined, runner, options.call_deadline, Arc::clone(&self.quarantines)))
+    }
+
+    fn engine(&self) -> Result<Responders, LoadError> {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = &*engine {
+            return Ok(engine.clone());
+        }
+        let started = start_engine(&self.options)?;
+        Ok(engine.insert(started).clone())
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {
@@ -167,20 +267,5 @@ impl PluginHost {
 
     fn write(&self) -> RwLockWriteGuard<'_, Known> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn load(directory: &Path, manifest: Manifest, options: &Options) -> Result<Plugin, LoadError> {
-    let work = {
-        let directory = directory.to_owned();
-        let approved = options.approved.get(&manifest.id).cloned();
-        move || discovery::load(&directory, manifest, approved.as_deref())
-    };
-    let deadline = options.load_deadline;
-    match within(deadline, work).await {
-        Ok(loaded) => Ok(Plugin::new(loaded?, options.call_deadline)),
-        Err(Missed::Overran) => Err(LoadError::Overran(deadline)),
-        Err(Missed::Died) => Err(LoadError::Stopped("its thread died".into())),
-        Err(Missed::NoThread(error)) => Err(LoadError::Stopped(error.to_string())),
     }
 }

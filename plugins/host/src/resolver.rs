@@ -10,6 +10,7 @@ use std::{
 
 use slipway_plugin_abi::{
     Manifest,
+    manifest::Form,
     messages::{Reply, Request, Resolution, ResolveRequest, RuntimeReply, RuntimeRequest},
 };
 
@@ -38,7 +39,10 @@ impl Resolver {
     /// # Errors
     /// See [`LoadError`].
     pub async fn load(directory: &Path) -> Result<Self, LoadError> {
-        let Manifest { id, library, message_versions, .. } = manifest::read(directory)?;
+        let Manifest { id, library, message_versions, form, .. } = manifest::read(directory)?;
+        if form == Form::Wasm {
+            return Err(LoadError::NoPlaceToRun("a sandbox"));
+        }
         let path = manifest::inside(directory, &library)?;
         let work = move || {
             check(&path)?.map_err(|problem| LoadError::NotALibrary { file: library, problem })?;

@@ -56,7 +56,9 @@ pub unsafe extern "C" fn free(buffer: OwnedBuffer) {
     }
 }
 
-fn answer<E: Exported>(request: &[u8], message_version: u32) -> (i32, Vec<u8>) {
+/// The status and the bytes that answer a request, in either form of a plugin.
+#[must_use]
+pub fn answer<E: Exported>(request: &[u8], message_version: u32) -> (i32, Vec<u8>) {
     if !MESSAGE_VERSIONS.contains(&message_version) {
         return (status::BAD_REQUEST, format!("message version {message_version} is not spoken here").into_bytes());
     }

@@ -1,4 +1,4 @@
-//! `export_plugin!`: the two C symbols of a plugin library.
+//! `export_plugin!`: the two C symbols of a plugin library, or the exports of a component.
 
 /// Makes this library a plugin: `export_plugin!(runtime: MyType);`, likewise `billing` and `ingress`.
 ///
@@ -31,7 +31,14 @@ macro_rules! export_plugin {
                 }
             }
 
-            static TABLE: $crate::abi::PluginTable = $crate::boundary::table::<Exported>();
+            $crate::export_plugin!(@symbols $crate::boundary::table::<Exported>(), $crate::boundary::answer::<Exported>);
+        };
+    };
+    // What the linker sees: of a native library the table, of a component the function that answers.
+    (@symbols $table:expr, $answer:expr) => {
+        #[cfg(not(target_family = "wasm"))]
+        const _: () = {
+            static TABLE: $crate::abi::PluginTable = $table;
 
             #[unsafe(no_mangle)]
             extern "C" fn slipway_plugin_abi() -> u32 {
@@ -42,6 +49,24 @@ macro_rules! export_plugin {
             extern "C" fn slipway_plugin_table() -> *const $crate::abi::PluginTable {
                 &TABLE
             }
+        };
+
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            struct Component;
+
+            impl $crate::guest::Guest for Component {
+                fn message_versions() -> (u32, u32) {
+                    (*$crate::abi::MESSAGE_VERSIONS.start(), *$crate::abi::MESSAGE_VERSIONS.end())
+                }
+
+                fn call(request: ::std::vec::Vec<u8>, message_version: u32) -> $crate::guest::Reply {
+                    let (status, bytes) = $answer(&request, message_version);
+                    $crate::guest::Reply { status, bytes }
+                }
+            }
+
+            $crate::guest::bindings::export!(Component with_types_in $crate::guest::bindings);
         };
     };
 }

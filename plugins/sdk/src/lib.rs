@@ -18,7 +18,10 @@
 //! ```
 //!
 //! The crate is built as a `cdylib` (and as an `rlib` besides, so that its own tests can use it), with panics that unwind:
-//! under `panic = "abort"` the first panic would end the host.
+//! under `panic = "abort"` the first panic would end the process that it runs in.
+//!
+//! Built for `wasm32-wasip2`, the same crate is a WebAssembly component: with `form = "wasm"` in its manifest it runs in a sandbox, and
+//! nobody has to trust it.
 
 #![allow(unsafe_code)] // `boundary` alone: the host on the other side speaks C
 
@@ -28,6 +31,9 @@ pub mod boundary;
 #[doc(hidden)]
 pub mod dispatch;
 mod export;
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub mod guest;
 mod ingress;
 mod instance_size;
 mod runtime;

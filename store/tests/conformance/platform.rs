@@ -2,9 +2,14 @@
 
 use std::collections::HashMap;
 
-use slipway_model::{Clock, ManualClock, Money, NodeId, PluginRowId, RuntimeId, Secret, Sha256Digest, Timestamp, state::NodeStatus};
+use slipway_model::{
+    Clock, ManualClock, Money, NodeId, PluginRowId, RuntimeId, Secret, Sha256Digest, Timestamp, Viewer, state::NodeStatus,
+};
 use slipway_store::{
-    Keyring, Page, StoreError, execute,
+    Keyring, Page, StoreError,
+    applications::{self, Application},
+    deployments::{self, Deployment},
+    execute,
     nodes::{self, Node},
     plans, platform_secrets,
     plugins::{self, Plugin},
@@ -13,7 +18,7 @@ use slipway_store::{
 };
 use slipway_store_testing::on_both;
 
-use crate::world::{World, clock, plan, region};
+use crate::world::{World, clock, plan, region, stranger};
 
 pub fn keys() -> (tempfile::TempDir, Keyring) {
     let directory = tempfile::tempdir().unwrap();
@@ -215,6 +220,10 @@ async fn a_plugin_found_again_keeps_what_was_decided() {
             sha256: None,
             created_at: clock.now(),
             updated_at: clock.now(),
+            version: None,
+            archive_sha256: None,
+            quarantine_reason: None,
+            quarantined_at: None,
         };
         let row = plugins::discover(&mut tx, &found(false)).await.unwrap();
         let digest = Sha256Digest::of(b"library");
@@ -229,6 +238,68 @@ async fn a_plugin_found_again_keeps_what_was_decided() {
         assert_eq!(plugins::page(&mut tx, &Page::default()).await.unwrap().items, std::slice::from_ref(&again));
         assert_eq!(plugins::list(&mut tx).await.unwrap(), [again]);
         assert!(!plugins::set_enabled(&mut tx, PluginRowId::new(&clock), true, None, clock.now()).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plugin_is_installed_upgraded_put_aside_and_removed() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let clock = clock();
+        let [first, second] = [&b"first"[..], b"second"].map(Sha256Digest::of);
+        let version = |version: &str, archive| Plugin {
+            id: PluginRowId::new(&clock),
+            plugin_id: "runtime-elm".into(),
+            enabled: false,
+            settings_ciphertext: None,
+            sha256: Some(Sha256Digest::of(version.as_bytes())),
+            created_at: clock.now(),
+            updated_at: clock.now(),
+            version: Some(version.into()),
+            archive_sha256: Some(archive),
+            quarantine_reason: None,
+            quarantined_at: None,
+        };
+        let old = version("1.0.0", first);
+        assert!(plugins::install(&mut tx, &old).await.unwrap());
+        assert!(!plugins::install(&mut tx, &version("9.0.0", second)).await.unwrap(), "the name is taken");
+        assert!(plugins::quarantine(&mut tx, "runtime-elm", "it panicked", clock.now()).await.unwrap());
+        assert!(!plugins::quarantine(&mut tx, "runtime-elm", "again", clock.now()).await.unwrap(), "the first reason stays");
+        let row = plugins::find(&mut tx, old.id).await.unwrap().unwrap();
+        assert_eq!(row.quarantine_reason.as_deref(), Some("it panicked"));
+        assert!(plugins::release(&mut tx, old.id, clock.now()).await.unwrap());
+        assert_eq!(plugins::find(&mut tx, old.id).await.unwrap().as_ref(), Some(&old));
+
+        assert!(plugins::quarantine(&mut tx, "runtime-elm", "it panicked", clock.now()).await.unwrap());
+        let new = Plugin { id: old.id, ..version("2.0.0", second) };
+        assert!(plugins::upgrade(&mut tx, &new, first).await.unwrap());
+        assert!(!plugins::upgrade(&mut tx, &new, first).await.unwrap(), "somebody else was first");
+        assert_eq!(plugins::find(&mut tx, old.id).await.unwrap(), Some(new), "what the old one did is not held against the new one");
+        assert!(plugins::delete(&mut tx, old.id).await.unwrap());
+        assert!(!plugins::delete(&mut tx, old.id).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_applications_on_a_runtime_are_those_that_ask_for_it_or_are_built_by_it() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let world = World::new(&mut tx, "users").await;
+        let everybody = &Viewer::Platform;
+        let asking = Application { runtime_kind: Some("elm".into()), ..world.application("asking") };
+        applications::insert(&mut tx, everybody, &asking).await.unwrap();
+        let built = world.insert_application(&mut tx, "built").await;
+        world.insert_application(&mut tx, "other").await;
+        let plan = serde_json::json!({ "buildpack": "elm", "id": "p" });
+        let deployment = Deployment { plan: Some(plan), ..world.deployment(&built, 1) };
+        deployments::insert(&mut tx, &deployment).await.unwrap();
+        execute!(tx, "UPDATE applications SET current_deployment_id = $1 WHERE id = $2", deployment.id, built.id).unwrap();
+        assert_eq!(plugins::applications_on(&mut tx, everybody, "elm", 9).await.unwrap(), ["asking", "built"]);
+        assert_eq!(plugins::applications_on(&mut tx, everybody, "elm", 1).await.unwrap(), ["asking"]);
+        assert!(plugins::applications_on(&mut tx, everybody, "el", 9).await.unwrap().is_empty());
+        assert!(plugins::applications_on(&mut tx, &stranger(&clock()), "elm", 9).await.unwrap().is_empty());
     })
     .await;
 }

@@ -69,6 +69,9 @@ struct PluginSetEnabledInput {
     id: ID,
     /// `true` also takes it out of quarantine.
     enabled: bool,
+    /// Switches it off although it is in use: what runs goes on, and nothing new begins on it.
+    #[graphql(default = false)]
+    drain: bool,
 }
 
 payloads! {
@@ -187,14 +190,17 @@ impl FleetMutation {
         answer(outcome.await, |id| NodeDeletePayload { deleted_id: Some(ID(id.to_string())), ..Default::default() })
     }
 
-    /// Switches a plugin on or off.
+    /// Switches a plugin on or off. One that is in use is refused with the names of its users, unless it is drained.
     #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::PluginWrite))]
     async fn plugin_set_enabled(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whether a plugin is at work.")] input: PluginSetEnabledInput,
     ) -> Result<PluginSetEnabledPayload> {
-        let outcome = async { plugins::set_enabled(ctx.platform(), ctx.viewer()?, id("id", &input.id)?, input.enabled).await };
+        let outcome = async {
+            let id = id("id", &input.id)?;
+            plugins::set_enabled(ctx.platform(), ctx.viewer()?, id, input.enabled, input.drain).await
+        };
         answer(outcome.await, |plugin| PluginSetEnabledPayload { plugin: Some(Plugin(plugin)), ..Default::default() })
     }
 }

@@ -7,6 +7,7 @@ mod deployment;
 mod fleet;
 mod organization;
 mod person;
+mod plugin;
 mod variable;
 
 use async_graphql::MergedObject;
@@ -22,4 +23,5 @@ pub struct Mutation(
     fleet::FleetMutation,
     organization::OrganizationMutation,
     person::PersonMutation,
+    plugin::PluginMutation,
 );

@@ -8,6 +8,7 @@ mod dashboard;
 mod deploy;
 mod memory;
 mod plan;
+mod plugins;
 mod rebuild;
 mod sample;
 mod sandbox;
@@ -21,6 +22,9 @@ async fn main() -> Result<()> {
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| word == name);
     if is_wanted("plan") {
         plan::measure()?;
+    }
+    if is_wanted("plugins") {
+        plugins::measure().await?;
     }
     if is_wanted("sandbox") {
         sandbox::measure().await?;

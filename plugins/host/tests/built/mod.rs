@@ -10,7 +10,7 @@ use std::{
     sync::LazyLock,
 };
 
-use slipway_plugin_host::{Options, Plugin, PluginHost};
+use slipway_plugin_host::{Options, Plugin, PluginHost, Trusted};
 use tempfile::TempDir;
 
 pub const SHIPPED: [&str; 6] = ["runtime-node", "runtime-python", "runtime-php", "runtime-docker", "billing-hourly", "ingress-traefik"];
@@ -36,6 +36,38 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     assert!(build.status().unwrap().success(), "the plugins do not build");
     profile_directory
 });
+
+/// Where the components are: the same crates, built for the sandbox.
+static COMPONENTS: LazyLock<PathBuf> = LazyLock::new(|| {
+    let program = env::current_exe().unwrap();
+    let target = program.ancestors().nth(3).unwrap().to_owned();
+    let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
+    build
+        .args(["build", "--quiet", "--profile", "wasm", "--target", "wasm32-wasip2", "--manifest-path"])
+        .arg(workspace().join("Cargo.toml"));
+    build.arg("--target-dir").arg(&target);
+    for package in ["slipway-plugin-fixture-evil", "slipway-plugin-billing-hourly", "slipway-plugin-runtime-node"] {
+        build.arg("--package").arg(package);
+    }
+    assert!(build.status().unwrap().success(), "the components do not build; `rustup target add wasm32-wasip2`?");
+    target.join("wasm32-wasip2/wasm")
+});
+
+/// What a plugin's process is in these tests.
+pub fn program() -> PathBuf {
+    env!("CARGO_BIN_EXE_slipway-plugin-host").into()
+}
+
+/// Nothing runs in the test's own process.
+pub fn apart() -> Options {
+    Options {
+        trusted: Trusted::Those(Default::default()),
+        program: Some(program()),
+        // Kept between runs, as a platform keeps it. This program compiles: the other is not the one that can.
+        compiled: Some(COMPONENTS.join("compiled-plugins")),
+        ..Options::default()
+    }
+}
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
@@ -89,6 +121,12 @@ impl Plugins {
         self
     }
 
+    /// A fixture or a shipped plugin as a component, under a manifest that says so.
+    pub fn with_component(self, package: &str, id: &str, kind: &str) -> Self {
+        let bytes = component(package);
+        self.with_library(id, kind, &bytes).append_to_manifest(id, "form = \"wasm\"\n")
+    }
+
     pub fn append_to_manifest(self, name: &str, text: &str) -> Self {
         let path = self.path().join(name).join("plugin.toml");
         let manifest = fs::read_to_string(&path).unwrap();
@@ -108,6 +146,10 @@ impl Plugins {
 /// The library of a shipped plugin, as built.
 pub fn shipped_library(name: &str) -> Vec<u8> {
     fs::read(BUILT.join(format!("libslipway_plugin_{}.so", name.replace('-', "_")))).unwrap()
+}
+
+pub fn component(package: &str) -> Vec<u8> {
+    fs::read(COMPONENTS.join(format!("{}.wasm", package.replace('-', "_")))).unwrap()
 }
 
 /// The one plugin that a host has.
