@@ -8,7 +8,7 @@ use slipway_model::{
 };
 use slipway_plugin_host::{Kind, Manifest, Plugin};
 use slipway_store::{
-    Cursor, Listed, Page, Slice,
+    Cursor, Listed, Page, Slice, nodes as store_nodes,
     plugins::{self, Plugin as PluginRow},
     runtimes as store_runtimes,
 };
@@ -189,6 +189,13 @@ pub async fn set_enabled(platform: &Platform, viewer: &Viewer, id: PluginRowId, 
     if enabled {
         plugin.release();
         runtimes::synchronize(platform).await?;
+    }
+    if plugin.kind() == Kind::Ingress {
+        // Whose routes they are, and by which proxy, is part of what every node is told; from now on, and not before.
+        let mut tx = platform.db.begin().await?;
+        let nodes = store_nodes::bump_all_generations(&mut tx).await?;
+        tx.commit().await?;
+        nodes.into_iter().for_each(|node| platform.fleet.nudge(node));
     }
     Ok(installed(platform, row))
 }
