@@ -8,6 +8,7 @@
 //! What is *not* survived in one process: a plugin that corrupts memory, overflows its stack or calls `abort`. That is why
 //! [`Options::approved`] pins digests, and why the library is looked at before any of its code runs.
 
+mod answer;
 mod call_error;
 mod conduct;
 mod deadline;
@@ -19,6 +20,7 @@ mod load_error;
 mod manifest;
 mod plugin;
 mod questions;
+mod raw;
 mod registry;
 mod reply;
 mod resolver;
@@ -28,6 +30,7 @@ pub use call_error::{CallError, Misconduct};
 pub use conduct::{STRIKES, Stats};
 pub use load_error::LoadError;
 pub use plugin::{Buildpack, Plugin};
+pub use raw::{Raw, Said};
 pub use registry::{Incompatible, OpenError, Options, PluginHost};
 pub use resolver::Resolver;
 pub use slipway_plugin_abi::{Manifest, manifest::Kind, messages};
