@@ -1,5 +1,6 @@
 //! What the agent is told when it is started.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct IngressConfig {
     pub websecure: Option<SocketAddr>,
     /// API, ping and metrics; must be a loopback address.
     pub internal_address: SocketAddr,
+    /// Other proxies that the core may ask for, by name, and the program that each one is.
+    pub proxies: BTreeMap<String, PathBuf>,
 }
 
 /// How often things happen. Tests make them quicker.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use slipway_buildpack_host::HostError;
 use slipway_model::{Clock, Secret};
+use slipway_protocol::DesiredProxy;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,9 +18,9 @@ use crate::build::{Builder, BuilderConfig};
 use crate::docker::Docker;
 use crate::engine::{Engine, EngineError};
 use crate::images::{self, Ledger, Recording};
-use crate::ingress::{self, Ingress, IngressError, Supervisor, Traefik};
+use crate::ingress::{self, Absent, Ingress, IngressError, Proxy, Supervisor, Traefik};
 use crate::reconcile::{Reconciler, Signals};
-use crate::record::{Record, RecordError};
+use crate::record::{Desired, Record, RecordError};
 use crate::session::{EngineHealth, Session};
 use crate::steady::Steady;
 use crate::task::TaskRunner;
@@ -64,17 +65,31 @@ const END_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs this machine's agent until `shutdown`.
 ///
-/// Containers and Traefik go on after it: the next agent takes them over. Traefik is ended by [`stop_ingress`] alone.
+/// Containers and the ingress go on after it: the next agent takes them over. The ingress is ended by [`stop_ingress`] alone.
 ///
 /// # Errors
 /// It cannot begin, or a part of it broke off.
 pub async fn run(config: Config, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Result<(), AgentError> {
-    let identity = Identity::load(&config.data_dir)?.ok_or(AgentError::NotEnrolled)?;
     let _lock = lock_folder(&config.data_dir)?;
+    loop {
+        // Which proxy serves is settled when the parts are put together. Another one is like another agent: they begin anew.
+        let end = shutdown.child_token();
+        let was_another_asked_for = serve(config.clone(), Arc::clone(&clock), end).await?;
+        if !was_another_asked_for || shutdown.is_cancelled() {
+            return Ok(());
+        }
+        tracing::info!("another ingress is asked for; the agent begins anew");
+    }
+}
+
+/// One run of the parts. `true`: the core asks for another proxy than they know.
+async fn serve(config: Config, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Result<bool, AgentError> {
+    let identity = Identity::load(&config.data_dir)?.ok_or(AgentError::NotEnrolled)?;
+    let record = Arc::new(Record::open(&config.data_dir)?);
+    let proxy = record.watch().borrow().as_ref().and_then(|desired| desired.proxy.clone());
     let (token, token_seen) = watch::channel(None);
     let docker: Arc<dyn Engine> = Arc::new(Docker::new(&config.docker_socket, identity.node)?);
-    let traefik = Traefik::new(&config.data_dir, &config.ingress).map_err(|source| data(&config, source))?;
-    let supervisor = Supervisor::new(&config.data_dir, &config.ingress)?;
+    let (ingress, supervisor) = way_in(&config, proxy.as_ref())?;
     let blobs = Arc::new(CoreBlobs::new(config.core_url.clone(), tls::trusting(&identity.ca_pem)?, token_seen)?);
     let builds = BuilderConfig {
         ca_bundle: config.ca_bundle.clone(),
@@ -88,32 +103,69 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, shutdown: CancellationTo
     let recording = Recording { builder: Arc::clone(&builder) as _, ledger: Arc::clone(&ledger), clock: Arc::clone(&clock) };
     let runner = Arc::new(Dispatcher { engine: Arc::clone(&docker), builder: Arc::new(recording) });
 
-    let mut parts =
-        Parts { config, identity, clock: Arc::clone(&clock), engine: docker, ingress: Arc::new(traefik), runner, ledger, token };
+    let mut desired = record.watch();
+    let mut parts = Parts { config, identity, clock: Arc::clone(&clock), record, engine: docker, ingress, runner, ledger, token };
     parts.config.timing.reconcile = parts.config.timing.reconcile.max(Duration::from_millis(100));
     let (ready, mut is_ready) = watch::channel(false);
     let mut running = parts.start(ready, &shutdown)?;
-    let stop = shutdown.clone();
-    running.spawn(async move {
-        // One that serves already goes on; one that does not must not begin before its routes are right.
-        if !supervisor.is_running() {
-            tokio::select! {
-                ready = is_ready.wait_for(|ready| *ready) => if ready.is_err() { return },
-                () = stop.cancelled() => return,
+    let (stop, mut known) = (shutdown.clone(), desired.clone());
+    if let Some(supervisor) = supervisor {
+        running.spawn(async move {
+            // One that serves already goes on; one that does not must not begin before its routes are right, nor before the core has
+            // said that it is this one.
+            if !supervisor.is_running() {
+                tokio::select! {
+                    ready = async {
+                        known.wait_for(Option::is_some).await.is_ok() && is_ready.wait_for(|ready| *ready).await.is_ok()
+                    } => if !ready { return },
+                    () = stop.cancelled() => return,
+                }
             }
-        }
-        supervisor.supervise(&*clock, stop).await;
-    });
+            supervisor.supervise(&*clock, stop).await;
+        });
+    }
     let stop = shutdown.clone();
     running.spawn(async move {
         while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
             builder.sweep(SOURCE_AGE, BUILD_CACHE_BYTES).await;
         }
     });
-    until_the_end(running, shutdown).await
+    let other = async move {
+        let is_other = |desired: &Desired| desired.as_ref().is_some_and(|desired| desired.proxy != proxy);
+        let is_asked_for = desired.wait_for(is_other).await.is_ok();
+        if !is_asked_for {
+            // The record is gone, and with it the agent.
+            std::future::pending::<()>().await;
+        }
+    };
+    let ended = until_the_end(running, shutdown.clone());
+    tokio::pin!(ended, other);
+    tokio::select! {
+        ended = &mut ended => ended.map(|()| false),
+        () = &mut other => {
+            shutdown.cancel();
+            ended.await.map(|()| true)
+        }
+    }
 }
 
-/// Ends the Traefik that [`run`] left running. Visitors are no longer served.
+/// The ingress that the core asked for, and who keeps it running.
+fn way_in(config: &Config, proxy: Option<&DesiredProxy>) -> Result<(Arc<dyn Ingress>, Option<Supervisor>), AgentError> {
+    let Some(proxy) = proxy else {
+        let traefik = Traefik::new(&config.data_dir, &config.ingress).map_err(|source| data(config, source))?;
+        return Ok((Arc::new(traefik), Some(Supervisor::new(&config.data_dir, &config.ingress)?)));
+    };
+    match Proxy::new(&config.data_dir, &config.ingress, proxy) {
+        Ok(ingress) => Ok((Arc::new(ingress), Some(Supervisor::of_proxy(&config.data_dir, &config.ingress, proxy)?))),
+        Err(IngressError::NoProxy(problem)) => {
+            tracing::error!(problem, "visitors cannot be served");
+            Ok((Arc::new(Absent(problem)), None))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends the ingress that [`run`] left running. Visitors are no longer served.
 ///
 /// # Errors
 /// Its note cannot be removed.
@@ -126,6 +178,7 @@ pub(crate) struct Parts {
     pub config: Config,
     pub identity: Identity,
     pub clock: Arc<dyn Clock>,
+    pub record: Arc<Record>,
     pub engine: Arc<dyn Engine>,
     pub ingress: Arc<dyn Ingress>,
     pub runner: Arc<dyn TaskRunner>,
@@ -136,7 +189,7 @@ pub(crate) struct Parts {
 impl Parts {
     /// Starts the session, the reconciler and the watch over the engine.
     pub fn start(self, ready: watch::Sender<bool>, shutdown: &CancellationToken) -> Result<JoinSet<()>, AgentError> {
-        let record = Arc::new(Record::open(&self.config.data_dir)?);
+        let record = self.record;
         let tasks = Tasks::open(&self.config.data_dir, Arc::clone(&self.clock), self.runner, shutdown.clone())
             .map_err(|source| data(&self.config, source))?;
         let (observed, observed_seen) = watch::channel(None);

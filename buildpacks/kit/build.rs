@@ -6,14 +6,12 @@ use std::{
 };
 
 /// Name of the constant, directory from this crate, and which parts of it.
-const TREES: [(&str, &str, &[&str]); 7] = [
+const TREES: [(&str, &str, &[&str]); 5] = [
     ("RUST_TEMPLATE", "templates/rust", &["."]),
     ("PYTHON_TEMPLATE", "templates/python", &["."]),
     ("PLUGIN_TEMPLATE", "templates/plugin", &["."]),
     ("BUILDPACK_SDK", "../sdk", &["Cargo.toml", "src"]),
     ("BUILDPACK_WIT", "../wit", &["Cargo.toml", "src", "since_v0_1_0"]),
-    ("PLUGIN_SDK", "../../plugins/sdk", &["Cargo.toml", "src"]),
-    ("PLUGIN_ABI", "../../plugins/abi", &["Cargo.toml", "src"]),
 ];
 
 fn main() {

@@ -12,6 +12,32 @@ pub struct DesiredState {
     pub routes: Vec<DesiredRoute>,
     /// Images that must stay: those of the instances, and of releases that can be returned to.
     pub keep_images: Vec<String>,
+    /// The proxy that the routes are written for; `None`: Traefik, which agents know by themselves.
+    #[serde(default)]
+    pub proxy: Option<DesiredProxy>,
+}
+
+/// How to run another proxy than Traefik, in the words of the ingress plugin's manifest. In every text, and in what the plugin
+/// renders, `@root@` stands for the folder of the proxy's files, `@routes@` for that of the routes, `@web@` for the address for
+/// visitors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredProxy {
+    /// Such as `nginx`. Which file that is, the node's administrator says.
+    pub program: String,
+    /// What the name of every route file ends in.
+    pub route_suffix: String,
+    /// What a line of comment begins with in a route file.
+    pub comment: String,
+    /// The proxy's own files, by name.
+    pub files: BTreeMap<String, String>,
+    /// Arguments with which it runs in the foreground.
+    pub run: Vec<String>,
+    /// Arguments with which it reads its files, says what is wrong with them, and ends with 0 if nothing is.
+    pub check: Vec<String>,
+    /// The signal at which it reads its files again: `HUP`, `USR1` or `USR2`.
+    pub reload: String,
+    /// A path at which every route answers by itself, for applications that are slow to answer.
+    pub confirm_path: Option<String>,
 }
 
 /// One container that should run.

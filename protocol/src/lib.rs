@@ -20,7 +20,7 @@ mod observed;
 mod task;
 
 pub use blob::{BLOB_PATH, MAX_BLOB_BYTES};
-pub use desired::{DesiredInstance, DesiredRoute, DesiredState};
+pub use desired::{DesiredInstance, DesiredProxy, DesiredRoute, DesiredState};
 pub use enroll::{CA_PATH, ENROLL_PATH, EnrollRefusal, EnrollRequest, EnrollResponse, EnrollmentToken, ParseTokenError};
 pub use logs::{LogBatch, LogLine, LogQuery, LogQueryId};
 pub use message::{AgentMessage, CoreMessage, Hello, NodeFacts, Welcome, challenge_payload};

@@ -274,6 +274,12 @@ pub async fn bump_generation(tx: &mut Tx, id: NodeId) -> Result<(), StoreError> 
     Ok(())
 }
 
+/// What should run has changed everywhere. Gives the nodes that are not revoked.
+pub async fn bump_all_generations(tx: &mut Tx) -> Result<Vec<NodeId>, StoreError> {
+    let rows: Vec<(NodeId,)> = fetch_all!(tx, "UPDATE nodes SET generation = generation + 1 WHERE revoked_at IS NULL RETURNING id")?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
 /// Records how far the node's observation has come. `false`: this is late news.
 pub async fn observed(tx: &mut Tx, id: NodeId, generation: i64, sequence: i64) -> Result<bool, StoreError> {
     let rows = execute!(

@@ -53,12 +53,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("slipway-plugin-sdk", &["slipway-plugin-abi"]),
     // One sandbox for all components, buildpacks' and plugins'.
     ("slipway-plugin-host", &["slipway-plugin-abi", "slipway-buildpack-host"]),
+    ("slipway-starter", &[]),
+    ("slipway-plugin-kit", &["slipway-plugin-host", "slipway-starter"]),
     ("slipway-plugin-*", &["slipway-plugin-abi", "slipway-plugin-sdk", "slipway-constraint-composer", "slipway-constraint-python"]),
     ("slipway-constraint-*", &[]),
     ("slipway-buildpack-wit", &[]),
     ("slipway-buildpack-sdk", &["slipway-buildpack-wit"]),
     ("slipway-buildpack-host", &["slipway-buildpack-wit"]),
-    ("slipway-buildpack-kit", &["slipway-buildpack-host"]),
+    ("slipway-buildpack-kit", &["slipway-buildpack-host", "slipway-starter"]),
     (
         "slipway-buildpack-*",
         &["slipway-buildpack-sdk", "slipway-buildpack-wit", "slipway-constraint-composer", "slipway-constraint-python"],
@@ -72,6 +74,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "slipway-agent",
             "slipway-plugin-abi",
             "slipway-plugin-host",
+            "slipway-plugin-kit",
             "slipway-buildpack-wit",
             "slipway-buildpack-host",
             "slipway-buildpack-kit",

@@ -1,9 +1,10 @@
-//! One route file: the TOML that the core rendered, with addresses in the place of instances, and a first line that says what it is.
+//! One route file: the text that the core rendered, with addresses in the place of instances, and a first line that says what it is.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use slipway_model::{ApplicationId, Hostname, InstanceId};
@@ -16,6 +17,10 @@ pub enum RouteError {
     Taken { file: String, owner: ApplicationId },
     #[error("the route is not valid TOML: {0}")]
     Toml(String),
+    #[error("{program} does not take the route: {said}")]
+    Check { program: String, said: String },
+    #[error("{0}")]
+    NoProxy(String),
     #[error("the route names {0}, which has no address")]
     Address(String),
     #[error("cannot read or write {path}: {source}")]
@@ -33,33 +38,81 @@ pub struct RouteFile {
     pub addresses: BTreeMap<InstanceId, IpAddr>,
 }
 
-const MARK: &str = "# slipway ";
+/// Behind whatever begins a line of comment.
+const MARK: &str = "slipway ";
 /// The sections that a route may have; Traefik refuses the whole folder for one that it does not know.
 const SECTIONS: [&str; 4] = ["http", "tcp", "udp", "tls"];
 
 impl RouteFile {
-    /// The file's text.
+    /// The file's text for Traefik.
     ///
     /// # Errors
     /// The name or the content is not fit to be put where one bad file makes Traefik drop all.
     pub fn render(&self, content: &str) -> Result<String, RouteError> {
-        let name = self.file.as_str();
-        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
-        if !plain || name.starts_with(['.', '_']) || !name.ends_with(".toml") || name.len() > 200 {
-            return Err(RouteError::Name(name.to_owned()));
-        }
+        let text = self.under(".toml", "#", content)?;
         let table: toml::Table = toml::from_str(content).map_err(|error| RouteError::Toml(error.message().to_owned()))?;
         if let Some(section) = table.keys().find(|section| !SECTIONS.contains(&section.as_str())) {
             return Err(RouteError::Toml(format!("a route has no section [{section}]")));
         }
-        let head = serde_json::to_string(self).map_err(|error| RouteError::Toml(error.to_string()))?;
-        Ok(format!("{MARK}{head}\n{content}"))
+        Ok(text)
+    }
+
+    /// The content under a line of comment that says what the file is.
+    ///
+    /// # Errors
+    /// The name is not plain, or does not end as it should.
+    pub fn under(&self, suffix: &str, comment: &str, content: &str) -> Result<String, RouteError> {
+        let name = self.file.as_str();
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+        if !plain || name.starts_with(['.', '_']) || !name.ends_with(suffix) || name.len() > 200 {
+            return Err(RouteError::Name(name.to_owned()));
+        }
+        // Names, ids and addresses: JSON of one line, whatever the proxy.
+        let head = serde_json::to_string(self).map_err(|_| RouteError::Name(name.to_owned()))?;
+        Ok(format!("{comment} {MARK}{head}\n{content}"))
     }
 
     /// What the file with this text is; `None` if no agent wrote it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text.lines().next()?.strip_prefix(MARK)?).ok()
+        serde_json::from_str(text.lines().next()?.split_once(MARK)?.1).ok()
+    }
+
+    /// Those of a folder. What no agent wrote is removed.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn read_all(folder: &Path, but: &str) -> Result<Vec<Self>, RouteError> {
+        let failed = |source| RouteError::Io { path: folder.to_owned(), source };
+        let mut files = Vec::new();
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name == but {
+                continue;
+            }
+            let parsed = fs::read_to_string(&path).ok().as_deref().and_then(Self::parse);
+            match parsed.filter(|file| file.file == name) {
+                Some(file) => files.push(file),
+                None => {
+                    tracing::warn!(file = %path.display(), "removed a route file that no agent wrote");
+                    fs::remove_file(&path).map_err(failed)?;
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// A file name is one application's, until it gives it up.
+    ///
+    /// # Errors
+    /// There is another's at `path`.
+    pub fn may_replace(&self, path: &Path) -> Result<(), RouteError> {
+        let present = fs::read_to_string(path).ok().as_deref().and_then(Self::parse);
+        match present.filter(|present| present.application != self.application) {
+            Some(present) => Err(RouteError::Taken { file: self.file.clone(), owner: present.application }),
+            None => Ok(()),
+        }
     }
 }
 

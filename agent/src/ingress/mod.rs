@@ -1,8 +1,14 @@
-//! The way in for visitors: Traefik, its route files, and the proof that a route is in force.
+//! The way in for visitors: the proxy, its route files, and the proof that a route is in force.
+//!
+//! Agents know Traefik by themselves. Of any other proxy the core says, in the words of an ingress plugin's manifest, how it is run,
+//! checked and told to read its files again; the machine's administrator says which program that is.
 
 mod file;
+mod note;
 pub(crate) mod plan;
 mod process;
+mod program;
+mod proxy;
 mod settings;
 mod traefik;
 
@@ -13,6 +19,7 @@ use slipway_model::Hostname;
 
 pub use file::{RouteError, RouteFile, substitute};
 pub use process::{IngressError, Supervisor, stop};
+pub use proxy::{Absent, Proxy};
 pub use traefik::Traefik;
 
 /// What answers at the ingress under a name.

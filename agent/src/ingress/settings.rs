@@ -1,23 +1,33 @@
-//! Traefik's static configuration, and where its files are.
+//! Where an ingress's files are, and Traefik's static configuration.
 
 use std::path::{Path, PathBuf};
 
 use crate::config::IngressConfig;
 
-/// The ingress's folder under the agent's data. Routes and staging are on one file system, so that a rename is atomic.
+/// An ingress's folder under the agent's data. Routes and staging are on one file system, so that a rename is atomic.
 #[derive(Debug, Clone)]
 pub struct Folders {
     root: PathBuf,
+    process: PathBuf,
 }
 
 impl Folders {
+    /// Of Traefik.
     pub fn new(data_dir: &Path) -> Self {
-        Self { root: data_dir.join("ingress") }
+        let root = data_dir.join("ingress");
+        Self { process: root.join("process.json"), root }
+    }
+
+    /// Of another proxy: one ingress never reads what was written for another. Which process serves is noted in one place, so that
+    /// one takes the place of the other.
+    pub fn of_proxy(data_dir: &Path, program: &str) -> Self {
+        Self { root: data_dir.join(format!("ingress-{program}")), ..Self::new(data_dir) }
     }
 
     /// # Errors
     /// Those of the file system.
     pub fn create(&self) -> std::io::Result<()> {
+        self.process.parent().map_or(Ok(()), crate::durable::private_folder)?;
         crate::durable::private_folder(&self.routes())?;
         crate::durable::private_folder(&self.staging())
     }
@@ -26,12 +36,12 @@ impl Folders {
         &self.root
     }
 
-    /// Watched by Traefik.
+    /// Read by the proxy.
     pub fn routes(&self) -> PathBuf {
         self.root.join("routes")
     }
 
-    /// Not watched: a file that is being written here is nobody's business.
+    /// Not read: a file that is being written here is nobody's business.
     pub fn staging(&self) -> PathBuf {
         self.root.join("staging")
     }
@@ -41,11 +51,11 @@ impl Folders {
     }
 
     pub fn log(&self) -> PathBuf {
-        self.root.join("traefik.log")
+        self.root.join("proxy.log")
     }
 
-    pub fn process(&self) -> PathBuf {
-        self.root.join("traefik.process.json")
+    pub fn process(&self) -> &Path {
+        &self.process
     }
 }
 

@@ -86,34 +86,12 @@ impl Traefik {
 
 impl Ingress for Traefik {
     fn files(&self) -> Result<Vec<RouteFile>, RouteError> {
-        let folder = self.folders.routes();
-        let failed = |source| RouteError::Io { path: folder.clone(), source };
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name == OWN_ROUTE_FILE {
-                continue;
-            }
-            let parsed = fs::read_to_string(&path).ok().as_deref().and_then(RouteFile::parse);
-            match parsed.filter(|file| file.file == name) {
-                Some(file) => files.push(file),
-                None => {
-                    tracing::warn!(file = %path.display(), "removed a route file that no agent wrote");
-                    fs::remove_file(&path).map_err(failed)?;
-                }
-            }
-        }
-        Ok(files)
+        RouteFile::read_all(&self.folders.routes(), OWN_ROUTE_FILE)
     }
 
     fn put(&self, file: &RouteFile, content: &str) -> Result<(), RouteError> {
         let text = file.render(content)?;
-        if let Some(present) = fs::read_to_string(self.path(&file.file)).ok().as_deref().and_then(RouteFile::parse)
-            && present.application != file.application
-        {
-            return Err(RouteError::Taken { file: file.file.clone(), owner: present.application });
-        }
+        file.may_replace(&self.path(&file.file))?;
         self.place(&file.file, &text)
     }
 

@@ -203,7 +203,7 @@ impl Routes {
             Ok(None) => self.files.retain(|other| other.file != file.file),
             Err(error) => tracing::error!(%error, "cannot take back a route file"),
         }
-        self.reject(file, "the ingress did not put it in force; see Traefik's log on the node".to_owned(), now);
+        self.reject(file, "the ingress did not put it in force; see its log on the node".to_owned(), now);
     }
 
     fn reject(&mut self, file: &RouteFile, problem: String, now: Timestamp) {

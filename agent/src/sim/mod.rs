@@ -5,6 +5,7 @@ mod engine;
 mod ingress;
 mod runner;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, IngressConfig, Timing};
 use crate::images::Ledger;
+use crate::record::Record;
 use crate::run::{AgentError, Parts, data, lock_folder, until_the_end};
 use crate::tasks::Dispatcher;
 use crate::{EnrollError, Identity, enroll};
@@ -40,7 +42,13 @@ impl Agent {
             docker_socket: data_dir.join("no.sock"),
             data_dir,
             core_url,
-            ingress: IngressConfig { traefik_binary: PathBuf::new(), web_address: nowhere, websecure: None, internal_address: nowhere },
+            ingress: IngressConfig {
+                traefik_binary: PathBuf::new(),
+                web_address: nowhere,
+                websecure: None,
+                internal_address: nowhere,
+                proxies: BTreeMap::new(),
+            },
             node_name: name.to_owned(),
             ca_bundle: None,
             buildpack_compiler: None,
@@ -72,6 +80,7 @@ impl Agent {
             clock: Arc::clone(&self.clock),
             runner: Arc::new(Dispatcher { engine: Arc::clone(&engine), builder: Arc::clone(&self.builds) as _ }),
             engine,
+            record: Arc::new(Record::open(&self.config.data_dir)?),
             ingress: Arc::clone(&self.ingress) as _,
             ledger: Arc::new(Ledger::open(&self.config.data_dir).map_err(|source| data(&self.config, source))?),
             token: watch::Sender::new(None),

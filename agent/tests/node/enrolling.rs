@@ -1,5 +1,6 @@
 //! From a token to an identity.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -15,7 +16,13 @@ fn config(folder: &Path, core: &url::Url) -> Config {
         data_dir: folder.join("data"),
         core_url: core.clone(),
         docker_socket: folder.join("no.sock"),
-        ingress: IngressConfig { traefik_binary: "traefik".into(), web_address: nowhere, websecure: None, internal_address: nowhere },
+        ingress: IngressConfig {
+            traefik_binary: "traefik".into(),
+            web_address: nowhere,
+            websecure: None,
+            internal_address: nowhere,
+            proxies: BTreeMap::new(),
+        },
         node_name: "worker-1".into(),
         ca_bundle: None,
         buildpack_compiler: None,

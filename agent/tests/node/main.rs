@@ -1,4 +1,4 @@
-//! The agent with the real engine, the real Traefik, and a tiny core over real TLS.
+//! The agent with the real engine, the real Traefik and nginx, and a tiny core over real TLS.
 
 mod blobs;
 mod containers;
@@ -7,6 +7,7 @@ mod engine_rig;
 mod enrolling;
 mod lifecycle;
 mod logs;
+mod proxies;
 mod releases;
 mod routes;
 mod session;

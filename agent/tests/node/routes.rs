@@ -1,5 +1,6 @@
 //! Visitors through the real Traefik.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,11 +39,17 @@ impl Ingress {
     }
 
     fn settings() -> IngressConfig {
-        IngressConfig { traefik_binary: traefik(), web_address: free_address(), websecure: None, internal_address: free_address() }
+        IngressConfig {
+            traefik_binary: traefik(),
+            web_address: free_address(),
+            websecure: None,
+            internal_address: free_address(),
+            proxies: BTreeMap::new(),
+        }
     }
 
     fn note(&self) -> serde_json::Value {
-        serde_json::from_slice(&std::fs::read(self.folder.join("ingress/traefik.process.json")).unwrap()).unwrap()
+        serde_json::from_slice(&std::fs::read(self.folder.join("ingress/process.json")).unwrap()).unwrap()
     }
 
     async fn until_it_pings(&self) {

@@ -403,5 +403,5 @@ fn desired(node: &Node, generation: u64) -> DesiredState {
         hostname: "a.example.com".parse().unwrap(),
         instances: vec![id],
     };
-    DesiredState { generation, instances: vec![instance], routes: vec![route], keep_images: Vec::new() }
+    DesiredState { generation, instances: vec![instance], routes: vec![route], keep_images: Vec::new(), proxy: None }
 }

@@ -29,6 +29,7 @@ fn config(core: &TinyCore, folder: &Path, docker_socket: &Path) -> Config {
             web_address: free_address(),
             websecure: None,
             internal_address: free_address(),
+            proxies: std::collections::BTreeMap::new(),
         },
         node_name: "whole".into(),
         ca_bundle: None,

@@ -1,11 +1,13 @@
 //! A small project to begin a buildpack with: it compiles, and it passes its own trial.
 
-mod manifests;
 mod name;
 
-use std::{fs, io, path::Path};
+use std::path::Path;
 
-pub use self::name::{BadName, Name};
+pub use slipway_starter::{Name, StarterError};
+use slipway_starter::{filled, plugin_sdk, vendored};
+
+pub use self::name::{BadName, parse};
 use crate::embedded;
 
 /// What a buildpack is written in.
@@ -17,25 +19,6 @@ pub enum Language {
     Python,
 }
 
-/// Why no project was written. Nothing is left behind.
-#[derive(Debug, thiserror::Error)]
-pub enum StarterError {
-    /// There is something in the way.
-    #[error("{0} exists already")]
-    Exists(String),
-    /// The file system says no.
-    #[error("{path} could not be written: {cause}")]
-    Unwritable {
-        /// What was to be written.
-        path: String,
-        /// Why it was not.
-        cause: io::Error,
-    },
-}
-
-/// The licence of what is written below `vendor/`.
-const LICENSE: &str = include_str!("../../../LICENSE");
-
 /// Writes the project, whole or not at all.
 ///
 /// The crates that it is written against are on no registry. Their sources lie in this program and go into `vendor/`.
@@ -43,30 +26,7 @@ const LICENSE: &str = include_str!("../../../LICENSE");
 /// # Errors
 /// See [`StarterError`].
 pub fn write(name: &Name, language: Language, directory: &Path) -> Result<(), StarterError> {
-    if directory.symlink_metadata().is_ok() {
-        return Err(StarterError::Exists(directory.display().to_string()));
-    }
-    let unwritable = |cause| StarterError::Unwritable { path: directory.display().to_string(), cause };
-    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(unwritable)?;
-    let staged = tempfile::Builder::new().prefix(".new-buildpack-").tempdir_in(parent).map_err(unwritable)?;
-    for (path, text) in files(name, language) {
-        write_file(&staged.path().join(path), &text).map_err(unwritable)?;
-    }
-    let staged = staged.keep();
-    // Temporary directories are for their owner alone; a project is not.
-    let finished = fs::set_permissions(&staged, std::os::unix::fs::PermissionsExt::from_mode(0o755));
-    finished.and_then(|()| fs::rename(&staged, directory)).map_err(|cause| {
-        let _ = fs::remove_dir_all(&staged);
-        unwritable(cause)
-    })
-}
-
-fn write_file(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    fs::write(path, text)
+    slipway_starter::write(directory, &files(name, language))
 }
 
 /// Path within the project, and text.
@@ -75,10 +35,9 @@ fn files(name: &Name, language: Language) -> Vec<(String, String)> {
         Language::Rust => embedded::RUST_TEMPLATE,
         Language::Python => embedded::PYTHON_TEMPLATE,
     };
-    let mut files: Vec<_> = template.iter().map(|(path, text)| (name.fill(&plain(path)), name.fill(text))).collect();
-    files.extend(embedded::PLUGIN_TEMPLATE.iter().map(|(path, text)| (format!("plugin/{}", plain(path)), name.fill(text))));
-    files.extend(vendored("plugin-sdk", embedded::PLUGIN_SDK));
-    files.extend(vendored("plugin-abi", embedded::PLUGIN_ABI));
+    let mut files = filled("", template, name);
+    files.extend(filled("plugin/", embedded::PLUGIN_TEMPLATE, name));
+    files.extend(plugin_sdk());
     match language {
         Language::Rust => {
             files.extend(vendored("sdk", embedded::BUILDPACK_SDK));
@@ -89,38 +48,23 @@ fn files(name: &Name, language: Language) -> Vec<(String, String)> {
             files.extend(wit.map(|(path, text)| (format!("wit/{path}"), (*text).to_owned())));
         }
     }
-    files.push(("vendor/LICENSE".into(), LICENSE.into()));
     files
-}
-
-/// Names that would mean something in this checkout are written differently there.
-fn plain(path: &str) -> String {
-    let path = path.strip_suffix(".in").unwrap_or(path);
-    if path == "gitignore" { ".gitignore".into() } else { path.to_owned() }
-}
-
-fn vendored(directory: &str, tree: &[(&str, &str)]) -> Vec<(String, String)> {
-    let text = |path: &str, text: &str| if path == "Cargo.toml" { manifests::standalone(text) } else { text.to_owned() };
-    tree.iter().map(|(path, content)| (format!("vendor/{directory}/{path}"), text(path, content))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn name() -> Name {
-        "my-lang".parse().unwrap()
-    }
-
     #[test]
     fn nothing_is_left_to_fill_in_and_names_become_what_each_place_needs() {
+        let name = parse("my-lang").unwrap();
         for language in [Language::Rust, Language::Python] {
-            for (path, text) in files(&name(), language).iter().filter(|(path, _)| !path.starts_with("vendor/")) {
+            for (path, text) in files(&name, language).iter().filter(|(path, _)| !path.starts_with("vendor/")) {
                 assert!(!path.contains("{{") && !text.contains("{{"), "{path}");
                 assert!(!path.ends_with(".in"), "{path}");
             }
         }
-        let rust = files(&name(), Language::Rust);
+        let rust = files(&name, Language::Rust);
         let text = |wanted: &str| rust.iter().find(|(path, _)| path == wanted).map(|(_, text)| text.as_str()).unwrap();
         assert!(text("Cargo.toml").contains("name = \"my-lang-buildpack\""));
         assert!(text("src/lib.rs").contains("struct MyLang") && text("src/lib.rs").contains("\"MY_LANG_MANIFEST_INVALID\""));
@@ -128,20 +72,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_stays_as_it_is() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("kept"), "mine").unwrap();
-        assert!(matches!(write(&name(), Language::Rust, directory.path()), Err(StarterError::Exists(_))));
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    fn no_crate_inherits_anything_any_more() {
+        for tree in [embedded::BUILDPACK_SDK, embedded::BUILDPACK_WIT] {
+            let (_, manifest) = tree.iter().find(|(path, _)| *path == "Cargo.toml").unwrap();
+            let manifest = slipway_starter::manifests::standalone(manifest);
+            assert!(!manifest.contains("workspace ="), "{manifest}");
+            assert!(manifest.contains("version = \"") && manifest.contains("edition = \"2024\""), "{manifest}");
+        }
     }
 
     #[test]
-    fn a_project_is_whole_or_not_there() {
-        let directory = tempfile::tempdir().unwrap();
-        write(&name(), Language::Rust, &directory.path().join("new/one")).unwrap();
-        assert!(directory.path().join("new/one/buildpack.toml").is_file());
-        fs::write(directory.path().join("file"), "").unwrap();
-        assert!(matches!(write(&name(), Language::Rust, &directory.path().join("file/one")), Err(StarterError::Unwritable { .. })));
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "nothing half-made");
+    fn the_bindings_are_made_from_the_wit_package_beside_the_sdk() {
+        let (_, guest) = embedded::BUILDPACK_SDK.iter().find(|(path, _)| *path == "src/guest.rs").unwrap();
+        assert!(guest.contains("path: \"../wit/since_v0_1_0\""), "vendor/sdk and vendor/wit lie as buildpacks/sdk and buildpacks/wit do");
     }
 }

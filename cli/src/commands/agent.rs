@@ -66,6 +66,10 @@ pub struct Ingress {
     /// Traefik's binary [default: $SLIPWAY_TRAEFIK, then beside this binary, then in PATH, then in the set-up's cache].
     #[arg(long, env = "SLIPWAY_TRAEFIK", hide_env_values = true)]
     pub traefik: Option<PathBuf>,
+    /// A proxy that an ingress plugin may have this machine run in Traefik's place, such as nginx=/usr/sbin/nginx; may be given several
+    /// times.
+    #[arg(long = "proxy", value_name = "NAME=PATH", env = "SLIPWAY_PROXY", value_delimiter = ',', value_parser = proxy)]
+    pub proxies: Vec<(String, PathBuf)>,
     /// Docker's socket.
     #[arg(long, default_value = "/var/run/docker.sock")]
     pub docker: PathBuf,
@@ -80,15 +84,22 @@ pub struct Ingress {
 impl Ingress {
     pub fn into_config(self, data_dir: PathBuf, core_url: Url, name: Option<String>) -> Result<Config> {
         std::fs::create_dir_all(&data_dir).with_context(|| format!("{} cannot be made", data_dir.display()))?;
+        let traefik_binary = match traefik(self.traefik) {
+            Ok(path) => path,
+            // A machine with another proxy can do without, as long as nobody asks for it.
+            Err(_) if !self.proxies.is_empty() => PathBuf::from("traefik"),
+            Err(error) => return Err(error),
+        };
         Ok(Config {
             data_dir: data_dir.canonicalize()?,
             core_url,
             docker_socket: self.docker,
             ingress: IngressConfig {
-                traefik_binary: traefik(self.traefik)?,
+                traefik_binary,
                 web_address: self.ingress,
                 websecure: None,
                 internal_address: self.ingress_internal,
+                proxies: self.proxies.into_iter().collect(),
             },
             node_name: name.unwrap_or_else(host_name),
             buildpack_compiler: std::env::current_exe().ok(),
@@ -139,6 +150,16 @@ impl Agent {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// `NAME=PATH`.
+fn proxy(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, path) = text.split_once('=').ok_or_else(|| "say NAME=PATH, such as nginx=/usr/sbin/nginx".to_owned())?;
+    let path = PathBuf::from(path);
+    if !path.is_file() {
+        return Err(format!("{} is not a file", path.display()));
+    }
+    Ok((name.to_owned(), path))
 }
 
 /// The binary that was named, or the first that is found.

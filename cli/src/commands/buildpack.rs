@@ -10,7 +10,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use slipway_buildpack_kit::{
     project::{Project, ProjectError},
-    starter::{self, Language, Name, StarterError},
+    starter::{self, Language, StarterError},
     trial::{self, About, Report, Status, Subject},
 };
 
@@ -63,7 +63,7 @@ impl Buildpack {
 }
 
 fn new(name: &str, lang: Lang, path: Option<PathBuf>, global: &Global) -> Result<ExitCode> {
-    let name: Name = name.parse().map_err(|error: starter::BadName| Failure::new("NAME_INVALID", error.to_string()).fix(error.fix()))?;
+    let name = starter::parse(name).map_err(|error| Failure::new("NAME_INVALID", error.to_string()).fix(error.fix()))?;
     let directory = path.unwrap_or_else(|| PathBuf::from(name.as_str()));
     let language = match lang {
         Lang::Rust => Language::Rust,

@@ -1,5 +1,8 @@
 mod configure;
 mod install;
+mod new;
+mod test;
+mod trial;
 
 use std::process::ExitCode;
 
@@ -13,6 +16,20 @@ use crate::{Global, output};
 
 #[derive(Subcommand)]
 pub enum Plugin {
+    #[command(flatten)]
+    Installed(Installed),
+    /// Write a small project for a plugin of your own: it compiles, and it passes `slipway plugin test`.
+    New(new::New),
+    /// Build a plugin and try it: every question, the answers that its author expects, and what nobody expects.
+    Test(test::Test),
+    /// Try a plugin in this process, which it may end; `test` does so by itself.
+    #[command(hide = true)]
+    Trial(trial::Trial),
+}
+
+/// What is done with the plugins of a platform.
+#[derive(Subcommand)]
+pub enum Installed {
     /// List the plugins.
     List,
     /// Show a plugin: what it is, what it asks for, its settings and how it behaves.
@@ -48,6 +65,17 @@ pub enum Plugin {
 
 impl Plugin {
     pub async fn run(self, global: &Global) -> Result<ExitCode> {
+        match self {
+            Self::New(new) => new.run(global),
+            Self::Test(test) => test.run(global).await,
+            Self::Trial(trial) => trial.run().await,
+            Self::Installed(installed) => installed.run(global).await,
+        }
+    }
+}
+
+impl Installed {
+    async fn run(self, global: &Global) -> Result<ExitCode> {
         let client = Client::new(global)?;
         let (field, input_type, input) = match self {
             Self::List => {
@@ -102,7 +130,6 @@ impl Plugin {
             let text = |pointer| output::text(&payload, pointer);
             println!("{} {} is {}", text("/plugin/name"), text("/plugin/version"), output::words(&text("/plugin/status")));
         }
-        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::Context;
 use slipway_model::{InstanceId, NodeId, ReleaseId, Resources, Viewer};
 use slipway_plugin_host::{Kind, messages::RouteTable};
-use slipway_protocol::{DesiredInstance, DesiredRoute, DesiredState, Task};
+use slipway_protocol::{DesiredInstance, DesiredProxy, DesiredRoute, DesiredState, Task};
 use slipway_store::{instances, nodes, releases as stored, tasks};
 
 use crate::{
@@ -42,7 +42,24 @@ pub(super) async fn load(p: &Platform, node: NodeId) -> anyhow::Result<DesiredSt
     keep_images.extend(desired.iter().map(|instance| instance.image.clone()));
     keep_images.sort();
     keep_images.dedup();
-    Ok(DesiredState { generation: generation.unsigned_abs(), instances: desired, routes: render(p, table).await?, keep_images })
+    let routes = render(p, table).await?;
+    Ok(DesiredState { generation: generation.unsigned_abs(), instances: desired, routes, keep_images, proxy: proxy(p) })
+}
+
+/// The proxy that the ingress plugin asks for, if it is another one than agents know by themselves.
+fn proxy(p: &Platform) -> Option<DesiredProxy> {
+    let plugin = p.plugins.of_kind(Kind::Ingress).into_iter().next()?;
+    let asked = plugin.manifest().proxy.clone()?;
+    Some(DesiredProxy {
+        program: asked.program,
+        route_suffix: asked.route_suffix,
+        comment: asked.comment,
+        files: asked.files,
+        run: asked.run,
+        check: asked.check,
+        reload: asked.reload,
+        confirm_path: asked.confirm_path,
+    })
 }
 
 fn instance(p: &Platform, release: &stored::Release, row: instances::Instance) -> anyhow::Result<DesiredInstance> {

@@ -3,6 +3,7 @@
 use slipway_model::{PluginRowId, Viewer};
 use slipway_plugin_host::{Kind, Plugin};
 use slipway_store::{
+    nodes,
     plugins::{self, Plugin as PluginRow},
     runtimes as store_runtimes,
 };
@@ -53,8 +54,14 @@ pub async fn set_enabled(platform: &Platform, viewer: &Viewer, id: PluginRowId, 
     if plugin.kind() == Kind::Runtime {
         store_runtimes::set_active_of_plugin(&mut tx, &row.plugin_id, enabled, platform.now()).await?;
     }
+    if plugin.kind() == Kind::Ingress {
+        nodes::bump_all_generations(&mut tx).await?;
+    }
     tx.commit().await?;
     plugin.set_enabled(enabled);
+    if plugin.kind() == Kind::Ingress {
+        tell_nodes(platform).await?;
+    }
     if enabled {
         plugin.release();
         runtimes::synchronize(platform).await?;
@@ -63,6 +70,16 @@ pub async fn set_enabled(platform: &Platform, viewer: &Viewer, id: PluginRowId, 
         tokio::spawn(async move { plugin.pause(PATIENCE).await });
     }
     installed(platform, find(platform, id).await?)
+}
+
+/// Whose routes they are, and by which proxy, is part of what every node is told. One that asked after the row was written and before the
+/// plugin was switched was told the old: so all are told again.
+async fn tell_nodes(platform: &Platform) -> Result<()> {
+    let mut tx = platform.db.begin().await?;
+    let told = nodes::bump_all_generations(&mut tx).await?;
+    tx.commit().await?;
+    told.into_iter().for_each(|node| platform.fleet.nudge(node));
+    Ok(())
 }
 
 /// Takes a plugin out of quarantine. Whether it is enabled stays as it is.

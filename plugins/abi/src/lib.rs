@@ -46,9 +46,10 @@ pub struct PluginTable {
     pub size: usize,
     pub min_message_version: u32,
     pub max_message_version: u32,
-    /// Handles one request. Must not keep `request` beyond the call. May be called from any thread, several at once.
+    /// Handles one request. Must not keep `request` beyond the call. May be called from any thread, several at once. Null in the
+    /// place of `request` or `reply` is [`status::BAD_REQUEST`]; without a `reply` nothing is written.
     pub call: unsafe extern "C" fn(request: *const u8, len: usize, message_version: u32, reply: *mut OwnedBuffer) -> i32,
-    /// Takes back a buffer that `call` filled.
+    /// Takes back a buffer that `call` filled, or one whose `data` is null.
     pub free: unsafe extern "C" fn(buffer: OwnedBuffer),
 }
 

@@ -1,5 +1,7 @@
 //! `plugin.toml`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,4 +66,38 @@ pub struct Manifest {
     /// JSON schema of its settings.
     #[serde(default)]
     pub settings_schema: Option<serde_json::Value>,
+    /// Ingress plugins: how the agents of nodes run the proxy. Without it, the routes are for the Traefik that agents know.
+    #[serde(default)]
+    pub proxy: Option<Proxy>,
+}
+
+/// What the agent of a node does with a proxy. In every text here, and in what the plugin renders, `@root@` stands for the folder
+/// of the proxy's files, `@routes@` for that of the routes, and `@web@` for the address for visitors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proxy {
+    /// `[a-z][a-z0-9-]*`, such as `nginx`. Which file that is on a node, its administrator says: `slipway agent run --proxy`.
+    pub program: String,
+    /// What the name of every route file ends in, such as `.conf`.
+    pub route_suffix: String,
+    /// What a line of comment begins with in a route file; the agent writes one at the top of each.
+    #[serde(default = "hash")]
+    pub comment: String,
+    /// The proxy's own files, which the agent writes to `@root@`, by name.
+    pub files: BTreeMap<String, String>,
+    /// Arguments with which it runs in the foreground, until SIGTERM.
+    pub run: Vec<String>,
+    /// Arguments with which it reads its files, says what is wrong with them, and ends with 0 if nothing is. Done on a copy, with
+    /// every new route before that is put in place.
+    pub check: Vec<String>,
+    /// The signal at which the running proxy reads its files again: `HUP`, `USR1` or `USR2`.
+    pub reload: String,
+    /// A path at which every route answers by itself, with the header `x-slipway-route`. Without one, the application is asked
+    /// for `/`, and may be slow to answer.
+    #[serde(default)]
+    pub confirm_path: Option<String>,
+}
+
+fn hash() -> String {
+    "#".into()
 }

@@ -10,6 +10,7 @@
 //! a child process without rights (`child`), and a component in a WebAssembly sandbox (`component`): there, all of that costs a
 //! call. The messages, the SDK and what a caller sees are the same.
 
+mod answer;
 mod call_error;
 #[allow(unsafe_code)] // system calls by which a process gives up its rights
 mod child;
@@ -24,6 +25,7 @@ mod load_error;
 mod manifest;
 mod plugin;
 mod questions;
+mod raw;
 mod registry;
 mod reply;
 mod resolver;
@@ -37,6 +39,7 @@ pub use conduct::{STRIKES, Stats};
 pub use load_error::LoadError;
 pub use manifest::read as read_manifest;
 pub use plugin::{Buildpack, Plugin};
+pub use raw::{Raw, Said};
 pub use registry::{Incompatible, OpenError, Options, PluginHost, Trusted};
 pub use resolver::Resolver;
 pub use runner::Isolation;

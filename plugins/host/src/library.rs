@@ -23,6 +23,8 @@ pub(crate) struct Library {
     free: FreeFn,
     /// The highest version that host, manifest and table have in common.
     pub message_version: u32,
+    /// Lowest and highest, as the table says.
+    pub table_versions: [u32; 2],
 }
 
 /// What came back, copied out of the plugin's memory.
@@ -82,7 +84,7 @@ impl Library {
         if lowest > message_version {
             return Err(LoadError::NoCommonMessageVersion(table_lowest, table_highest));
         }
-        Ok(Self { call, free, message_version })
+        Ok(Self { call, free, message_version, table_versions: [table_lowest, table_highest] })
     }
 
     /// Blocks until the plugin answers, if ever.
@@ -90,7 +92,7 @@ impl Library {
         self.call_as(request, self.message_version)
     }
 
-    /// The same in messages of that version.
+    /// The same in any version of the messages, agreed on or not.
     pub fn call_as(&self, request: &[u8], message_version: u32) -> RawReply {
         let mut buffer = OwnedBuffer { data: ptr::null_mut(), len: 0, capacity: 0 };
         // SAFETY: the function comes from a library that is never unloaded; the pointers are of live values; the buffer is
@@ -107,6 +109,20 @@ impl Library {
             };
             (self.free)(buffer);
             RawReply { status, bytes }
+        }
+    }
+
+    /// Calls without a request, then without a place for the reply, and gives both statuses. A library has to survive it.
+    pub fn call_with_nothing(&self) -> [i32; 2] {
+        let mut buffer = OwnedBuffer { data: ptr::null_mut(), len: 0, capacity: 0 };
+        // SAFETY: the interface has libraries accept null; what is not null is live, and a buffer is given back once.
+        unsafe {
+            let without_request = (self.call)(ptr::null(), 0, self.message_version, &raw mut buffer);
+            if !buffer.data.is_null() {
+                (self.free)(buffer);
+            }
+            (self.free)(OwnedBuffer { data: ptr::null_mut(), len: 0, capacity: 0 });
+            [without_request, (self.call)(b"{}".as_ptr(), 2, self.message_version, ptr::null_mut())]
         }
     }
 }

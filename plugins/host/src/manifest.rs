@@ -53,7 +53,46 @@ fn check(manifest: &Manifest) -> Result<(), LoadError> {
             return Err(LoadError::BuildpackOfWrongKind(manifest.kind));
         }
     }
-    Ok(())
+    check_proxy(manifest)
+}
+
+/// What an agent would refuse to do.
+fn check_proxy(manifest: &Manifest) -> Result<(), LoadError> {
+    let Some(proxy) = &manifest.proxy else { return Ok(()) };
+    if manifest.kind != Kind::Ingress {
+        return bad("proxy", format!("only ingress plugins have one; this one is of kind {}", manifest.kind));
+    }
+    if !is_id(&proxy.program) {
+        return bad("proxy.program", format!("{:?} is not a lower-case letter followed by letters, digits and hyphens", proxy.program));
+    }
+    let suffix_ok = proxy.route_suffix.len() > 1
+        && proxy.route_suffix.starts_with('.')
+        && proxy.route_suffix[1..].bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    if !suffix_ok {
+        return bad("proxy.route_suffix", format!("{:?} is not a dot and letters, such as `.conf`", proxy.route_suffix));
+    }
+    if proxy.comment.is_empty() || proxy.comment.chars().any(char::is_control) {
+        return bad("proxy.comment", "what begins a line of comment is one or more characters");
+    }
+    for name in proxy.files.keys() {
+        let is_plain = !name.starts_with('.') && !matches!(name.as_str(), "routes" | "staging");
+        if !is_plain {
+            return bad("proxy.files", format!("{name:?} is not the name of a file; `routes` and `staging` are folders of the agent's"));
+        }
+        check_file_name("proxy.files", name)?;
+    }
+    if !matches!(proxy.reload.as_str(), "HUP" | "USR1" | "USR2") {
+        return bad("proxy.reload", format!("{:?} is not `HUP`, `USR1` or `USR2`", proxy.reload));
+    }
+    if proxy.run.is_empty() || proxy.check.is_empty() {
+        return bad("proxy", "`run` and `check` are lists of arguments, neither of them empty");
+    }
+    match &proxy.confirm_path {
+        Some(path) if !path.starts_with('/') || path.chars().any(|c| c.is_control() || c.is_whitespace()) => {
+            bad("proxy.confirm_path", format!("{path:?} is not a path such as `/.well-known/slipway-route`"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_id(text: &str) -> bool {
@@ -151,6 +190,27 @@ mod tests {
     fn only_a_runtime_brings_a_buildpack() {
         assert!(refused_with("kind = \"runtime\"", "buildpack = \"a.wasm\"\nkind = \"billing\"").contains("only runtime plugins"));
         assert!(refused_with("kind", "buildpack = \"../a.wasm\"\nkind").contains("buildpack:"));
+    }
+
+    #[test]
+    fn a_proxy_is_one_that_an_agent_can_run() {
+        const PROXY: &str = "[proxy]\nprogram = \"nginx\"\nroute_suffix = \".conf\"\nrun = [\"-c\"]\ncheck = [\"-t\"]\nreload = \"HUP\"\n\
+                             [proxy.files]\n\"nginx.conf\" = \"\"\n";
+        let good = format!("{}\n{PROXY}", GOOD.replace("\"runtime\"", "\"ingress\""));
+        assert_eq!(read_text(&good).unwrap().proxy.unwrap().comment, "#");
+        assert!(read_text(&format!("{GOOD}\n{PROXY}")).unwrap_err().to_string().contains("only ingress plugins"));
+        for (find, replace) in [
+            ("\"nginx\"", "\"/usr/sbin/nginx\""),
+            ("\".conf\"", "\"/conf\""),
+            ("\"HUP\"", "\"KILL\""),
+            ("[\"-t\"]", "[]"),
+            ("\"nginx.conf\"", "\"../nginx.conf\""),
+            ("\"nginx.conf\"", "\"routes\""),
+            ("reload", "confirm_path = \"x\"\nreload"),
+        ] {
+            assert!(good.contains(find));
+            assert!(read_text(&good.replace(find, replace)).unwrap_err().to_string().contains("proxy"), "{replace}");
+        }
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub use billing::BillingPlugin;
 pub use ingress::IngressPlugin;
 pub use instance_size::memory_mib;
 pub use runtime::RuntimePlugin;
+pub use rust_decimal::Decimal;
 pub use serde_json::Value;
 pub use slipway_plugin_abi as abi;
 pub use slipway_plugin_abi::messages::{
