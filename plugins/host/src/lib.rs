@@ -8,6 +8,7 @@
 //! What is *not* survived in one process: a plugin that corrupts memory, overflows its stack or calls `abort`. That is why
 //! [`Options::approved`] pins digests, and why the library is looked at before any of its code runs.
 
+mod billing;
 mod call_error;
 mod conduct;
 mod deadline;
