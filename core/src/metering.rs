@@ -97,7 +97,7 @@ async fn rate(p: &Platform, due: &[UsageRecord], now: Timestamp) -> anyhow::Resu
     for record in due {
         for (start, end) in periods(record, now) {
             let key = format!("usage:{}:{}", record.instance_id, start.timestamp_micros());
-            asked.push((record, UsagePeriod { key, start, end, hourly_rate: record.hourly_rate.to_decimal() }));
+            asked.push((record, UsagePeriod { key, start, end, hourly_rate: record.hourly_rate.to_decimal(), ..UsagePeriod::default() }));
         }
     }
     let usage: Vec<UsagePeriod> = asked.iter().map(|(_, period)| period.clone()).collect();

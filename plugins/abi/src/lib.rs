@@ -16,7 +16,10 @@ pub use manifest::Manifest;
 pub const ABI_VERSION: u32 = 1;
 
 /// The versions of the messages that this crate can speak, lowest and highest.
-pub const MESSAGE_VERSIONS: std::ops::RangeInclusive<u32> = 1..=1;
+pub const MESSAGE_VERSIONS: std::ops::RangeInclusive<u32> = 1..=2;
+
+/// The first version in which billing plugins are asked for quotes, standings and invoices.
+pub const BILLING_QUESTIONS_SINCE: u32 = 2;
 
 /// A buffer that the plugin owns. The host reads it and hands it back to [`PluginTable::free`].
 #[repr(C)]

@@ -1,8 +1,14 @@
-//! Message version 1: what the host asks a plugin, and what it answers.
+//! What the host asks a plugin, and what it answers. Version 2 added billing's quotes, standings and invoices.
+
+mod billing;
 
 use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+
+pub use billing::{
+    BillingReply, BillingRequest, Charge, InvoiceItem, InvoiceLayout, InvoiceLine, InvoiceRequest, Quote, QuoteRequest, RateRequest,
+    Standing, StandingRequest, UsageKind, UsagePeriod,
+};
 
 /// A typed refusal: an expected outcome that a person should read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -122,48 +128,6 @@ pub struct LaunchRequest {
 pub struct LaunchSettings {
     /// Environment variables that are set unless the customer sets them.
     pub env: Vec<(String, String)>,
-}
-
-// ---- billing ---------------------------------------------------------------------------------------------------------
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BillingRequest {
-    Rate(RateRequest),
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BillingReply {
-    Rate(Vec<Charge>),
-}
-
-/// Asks what periods of use cost.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RateRequest {
-    /// ISO 4217.
-    pub currency: String,
-    pub usage: Vec<UsagePeriod>,
-}
-
-/// One instance that ran from `start` (inclusive) to `end` (exclusive).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct UsagePeriod {
-    /// Given back in the charge.
-    pub key: String,
-    pub start: DateTime<Utc>,
-    pub end: DateTime<Utc>,
-    /// The rate that was frozen when the instance started, in units of currency per hour.
-    pub hourly_rate: Decimal,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Charge {
-    pub key: String,
-    /// Units of currency, at most nine decimal places, not negative.
-    pub amount: Decimal,
-    /// For the invoice.
-    pub description: String,
 }
 
 // ---- ingress ---------------------------------------------------------------------------------------------------------

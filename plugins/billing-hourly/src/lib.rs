@@ -18,7 +18,7 @@ impl BillingPlugin for Hourly {
 }
 
 fn charge(period: UsagePeriod, currency: &str) -> Result<Charge, PluginError> {
-    let UsagePeriod { key, start, end, hourly_rate } = period;
+    let UsagePeriod { key, start, end, hourly_rate, .. } = period;
     if hourly_rate.is_sign_negative() && !hourly_rate.is_zero() {
         return Err(PluginError::new("RATE_NEGATIVE", format!("the hourly rate of {key} is negative: {hourly_rate}")));
     }

@@ -8,7 +8,13 @@ use slipway_plugin_sdk::{BillingPlugin, Charge, PluginError, RateRequest, UsageP
 
 fn period(rate: &str, microseconds: i64) -> UsagePeriod {
     let start: DateTime<Utc> = "2026-03-29T00:30:00Z".parse().unwrap();
-    UsagePeriod { key: "ins_1".into(), start, end: start + TimeDelta::microseconds(microseconds), hourly_rate: rate.parse().unwrap() }
+    UsagePeriod {
+        key: "ins_1".into(),
+        start,
+        end: start + TimeDelta::microseconds(microseconds),
+        hourly_rate: rate.parse().unwrap(),
+        ..UsagePeriod::default()
+    }
 }
 
 fn rate(usage: Vec<UsagePeriod>) -> Result<Vec<Charge>, PluginError> {

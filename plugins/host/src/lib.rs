@@ -11,6 +11,7 @@
 //! call. The messages, the SDK and what a caller sees are the same.
 
 mod answer;
+mod billing;
 mod call_error;
 #[allow(unsafe_code)] // system calls by which a process gives up its rights
 mod child;

@@ -70,6 +70,7 @@ async fn usage_is_rated_through_the_interface() {
         start: from.parse().unwrap(),
         end: to.parse().unwrap(),
         hourly_rate: "0.012".parse().unwrap(),
+        ..UsagePeriod::default()
     };
     let rate = |period| billing.billing_rate(RateRequest { currency: "USD".into(), usage: vec![period] });
     let charges = rate(usage("2026-01-01T00:00:00Z", "2026-01-01T01:30:00Z")).await.unwrap();

@@ -1,6 +1,6 @@
 //! The trait of a plugin that decides what usage costs.
 
-use crate::{Charge, PluginError, RateRequest, Value};
+use crate::{Charge, InvoiceLayout, InvoiceRequest, PluginError, Quote, QuoteRequest, RateRequest, Standing, StandingRequest, Value};
 
 /// Turns periods of use into charges.
 ///
@@ -23,4 +23,31 @@ pub trait BillingPlugin: Default + Send + Sync + 'static {
     /// # Errors
     /// A period or a rate that cannot be rated. Nothing is charged then, so one bad period refuses the whole request.
     fn rate(&self, request: RateRequest) -> Result<Vec<Charge>, PluginError>;
+
+    /// What something would cost if it ran all the time, for estimates and for what a change of plan is said to cost. As many times
+    /// the plan's prices as there are instances, unless it is written.
+    ///
+    /// # Errors
+    /// A rate that cannot be quoted.
+    fn quote(&self, request: QuoteRequest) -> Result<Quote, PluginError> {
+        Quote::usual(&request).ok_or_else(|| PluginError::new("AMOUNT_TOO_LARGE", "the quote is more than can be counted"))
+    }
+
+    /// How an account stands: asked after every billing cycle and every payment. Low when it covers less than a day of what runs,
+    /// exhausted when it covers nothing, unless it is written. Warnings, the grace and suspensions that follow are the host's.
+    ///
+    /// # Errors
+    /// An account that cannot be judged; it stays as it stood.
+    fn standing(&self, request: StandingRequest) -> Result<Standing, PluginError> {
+        Ok(Standing::usual(&request))
+    }
+
+    /// The lines of an invoice. Their amounts add up to those of the request's items, to the last place: an invoice says what was
+    /// charged, and charges nothing. One line for each item, unless it is written.
+    ///
+    /// # Errors
+    /// Items that cannot be laid out; there is no invoice then.
+    fn invoice(&self, request: InvoiceRequest) -> Result<InvoiceLayout, PluginError> {
+        Ok(InvoiceLayout::usual(&request))
+    }
 }

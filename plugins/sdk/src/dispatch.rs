@@ -42,11 +42,15 @@ pub fn runtime<P: RuntimePlugin>(plugin: &P, request: Request) -> Result<Reply, 
 /// # Errors
 /// See [`Exported::answer`].
 pub fn billing<P: BillingPlugin>(plugin: &P, request: Request) -> Result<Reply, Failure> {
-    match request {
-        Request::Configure(settings) => Ok(plugin.configure(settings).map(|()| Reply::Configured)?),
-        Request::Billing(BillingRequest::Rate(request)) => Ok(Reply::Billing(BillingReply::Rate(plugin.rate(request)?))),
-        Request::Runtime(_) | Request::Ingress(_) => Err(wrong_kind("billing")),
-    }
+    let reply = match request {
+        Request::Configure(settings) => return Ok(plugin.configure(settings).map(|()| Reply::Configured)?),
+        Request::Billing(BillingRequest::Rate(request)) => BillingReply::Rate(plugin.rate(request)?),
+        Request::Billing(BillingRequest::Quote(request)) => BillingReply::Quote(plugin.quote(request)?),
+        Request::Billing(BillingRequest::Standing(request)) => BillingReply::Standing(plugin.standing(request)?),
+        Request::Billing(BillingRequest::Invoice(request)) => BillingReply::Invoice(plugin.invoice(request)?),
+        Request::Runtime(_) | Request::Ingress(_) => return Err(wrong_kind("billing")),
+    };
+    Ok(Reply::Billing(reply))
 }
 
 /// # Errors

@@ -47,8 +47,9 @@ pub use rust_decimal::Decimal;
 pub use serde_json::Value;
 pub use slipway_plugin_abi as abi;
 pub use slipway_plugin_abi::messages::{
-    self, ApplicationRoute, Backend, Charge, LaunchRequest, LaunchSettings, PluginError, RateRequest, RenderedRoutes, Resolution,
-    ResolveRequest, RouteFile, RouteTable, RuntimeDescription, RuntimeVersion, UsagePeriod,
+    self, ApplicationRoute, Backend, Charge, InvoiceItem, InvoiceLayout, InvoiceLine, InvoiceRequest, LaunchRequest, LaunchSettings,
+    PluginError, Quote, QuoteRequest, RateRequest, RenderedRoutes, Resolution, ResolveRequest, RouteFile, RouteTable, RuntimeDescription,
+    RuntimeVersion, Standing, StandingRequest, UsageKind, UsagePeriod,
 };
 
 /// The default answer to settings: a plugin that reads none refuses them, rather than letting an administrator believe that
