@@ -130,6 +130,7 @@ impl Installed {
             let text = |pointer| output::text(&payload, pointer);
             println!("{} {} is {}", text("/plugin/name"), text("/plugin/version"), output::words(&text("/plugin/status")));
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -23,6 +23,13 @@ impl Plugin {
             }
             Request::Runtime(RuntimeRequest::Launch(request)) => Reply::Runtime(RuntimeReply::Launch(self.runtime_launch(request).await?)),
             Request::Billing(BillingRequest::Rate(request)) => Reply::Billing(BillingReply::Rate(self.billing_rate(request).await?)),
+            Request::Billing(BillingRequest::Quote(request)) => Reply::Billing(BillingReply::Quote(self.billing_quote(request).await?)),
+            Request::Billing(BillingRequest::Standing(request)) => {
+                Reply::Billing(BillingReply::Standing(self.billing_standing(request).await?))
+            }
+            Request::Billing(BillingRequest::Invoice(request)) => {
+                Reply::Billing(BillingReply::Invoice(self.billing_invoice(request).await?))
+            }
             Request::Ingress(IngressRequest::Render(table)) => Reply::Ingress(IngressReply::Render(self.ingress_render(table).await?)),
             Request::Ingress(IngressRequest::CheckDomain { hostname }) => {
                 let problem = self.ingress_check_domain(&hostname).await?;

@@ -77,6 +77,7 @@ fn config(data: &Path) -> Result<slipway_core::Config> {
         plugins_dir: dist().join("plugins"),
         program: slipway_e2e::binary()?,
         points_per_minute: u32::MAX,
+        answer_within: slipway_core::Config::USUAL_ANSWER_WITHIN,
         trusted_proxies: Vec::new(),
         development: false,
     })
@@ -111,6 +112,7 @@ fn request() -> Result<RateRequest> {
         start: "2026-01-01T00:00:00Z".parse()?,
         end: "2026-01-01T01:00:00Z".parse()?,
         hourly_rate: "0.012".parse()?,
+        ..UsagePeriod::default()
     };
     Ok(RateRequest { currency: "EUR".into(), usage: vec![usage] })
 }

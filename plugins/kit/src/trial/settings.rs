@@ -57,7 +57,7 @@ pub(super) async fn begin(tried: &Tried) -> ((), Verdict) {
     let verdict = match configured {
         Ok(()) => Ok(format!("{}", tried.begun_with).into()),
         Err(CallError::Settings { problems, .. }) => {
-            let mut details = problems;
+            let mut details: Vec<String> = problems.iter().map(ToString::to_string).collect();
             details.push("`examples = [{ ... }]` in the settings' schema gives the trial some to begin with".into());
             Err(Fault::new("it needs settings, and there are none to try it with", details))
         }
