@@ -22,6 +22,16 @@ pub async fn visit(ingress: SocketAddr, host: &str, path: &str) -> Result<Answer
     Ok(Answer { status, body: response.text().await? })
 }
 
+/// What the proxy in between says it is: its header `server`.
+///
+/// # Errors
+/// When the ingress does not answer.
+pub async fn served_by(ingress: SocketAddr, host: &str) -> Result<Option<String>> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy().build()?;
+    let response = client.get(format!("http://{ingress}/")).header("host", host).send().await?;
+    Ok(response.headers().get("server").and_then(|value| value.to_str().ok()).map(str::to_owned))
+}
+
 /// Visits until the answer is as wanted.
 ///
 /// # Errors

@@ -8,9 +8,8 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
-use slipway_e2e::{Platform, binary, containers, dist, fresh_copy, visit, visit_until, write_app};
-use tempfile::TempDir;
+use anyhow::{Context as _, Result};
+use slipway_e2e::{Platform, binary, containers, fresh_copy, plugins_with, run, visit, visit_until, write_app};
 
 const GO_SERVER: &str = r#"package main
 
@@ -55,31 +54,9 @@ fn target(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    ensure!(output.status.success(), "{command:?} ended with {}:\n{said}", output.status);
-    Ok(())
-}
-
 /// Makes sure of a base image, as its README tells an administrator to.
 fn image(name: &str) -> Result<()> {
     run(Command::new(binary()?).args(["images", "build", name, "--setup"]).arg(examples().join("../setup")))
-}
-
-/// The shipped plugins, and that of a language of `examples/` with its component.
-fn plugins_with(language: &str, component: &Path) -> Result<TempDir> {
-    let crate_directory = examples().join(format!("plugin-runtime-{language}"));
-    let target = target("plugins");
-    run(Command::new(env!("CARGO")).current_dir(&crate_directory).args(["build", "--release"]).env("CARGO_TARGET_DIR", &target))?;
-    let plugins = fresh_copy(&dist().join("plugins"))?;
-    let directory = plugins.path().join(format!("runtime-{language}"));
-    fs::create_dir(&directory)?;
-    let library = format!("lib{language}_runtime.so");
-    fs::copy(target.join("release").join(&library), directory.join(&library))?;
-    fs::copy(crate_directory.join("plugin.toml"), directory.join("plugin.toml"))?;
-    fs::copy(component, directory.join(format!("{language}.wasm")))?;
-    Ok(plugins)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +65,7 @@ async fn a_go_module_becomes_a_small_image_that_answers() -> Result<()> {
     image("busybox:1.37")?;
     let target = target("buildpacks");
     run(Command::new(binary()?).args(["buildpack", "test"]).arg(examples().join("buildpack-go")).env("CARGO_TARGET_DIR", &target))?;
-    let plugins = plugins_with("go", &target.join("wasm32-wasip2/release/go_buildpack.wasm"))?;
+    let plugins = plugins_with("runtime-go", Some(&target.join("wasm32-wasip2/release/go_buildpack.wasm")), &self::target("plugins"))?;
     let platform = Platform::start_with(&[], Some(plugins.path().to_owned())).await?;
     let listed = platform.slipway_json(&["plugin", "list"])?;
     assert!(
@@ -139,13 +116,62 @@ async fn a_buildpack_written_in_python_deploys_a_deno_program() -> Result<()> {
     fs::write(project.path().join("buildpack.toml"), manifest)?;
     let path = env::join_paths([componentize_py()?].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())))?;
     run(Command::new(binary()?).args(["buildpack", "test"]).arg(project.path()).env("PATH", path))?;
-    let plugins = plugins_with("deno", &project.path().join("deno.wasm"))?;
+    let plugins = plugins_with("runtime-deno", Some(&project.path().join("deno.wasm")), &target("plugins"))?;
     let platform = Platform::start_with(&[], Some(plugins.path().to_owned())).await?;
 
     let app = write_app(&[("main.ts", DENO_SERVER), ("deno.json", "{\n  // Nothing to say yet.\n}\n")])?;
     platform.deploy(app.path(), "greeter").await?.expect_live();
     let answer = visit(platform.ingress, &platform.host("greeter"), "/").await?;
     assert_eq!((answer.status, answer.body.as_str()), (200, "Hello from Deno\n"));
+    Ok(())
+}
+
+/// Ruby and its gems from Debian's packages: as `bundle lock --local` writes a lockfile on that Debian.
+fn lock(app: &Path) -> Result<()> {
+    let script = "apt-get update -qq && apt-get install -y -qq --no-install-recommends bundler $(grep -v '^#' Aptfile) >/dev/null && \
+                  bundle lock --local && chown --reference=Gemfile Gemfile.lock";
+    let mount = format!("{}:/app", app.display());
+    run(Command::new("docker").args(["run", "--rm", "--workdir", "/app", "--volume", &mount, "debian:bookworm-slim", "sh", "-ec", script]))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sinatra_application_runs_on_the_ruby_of_debian() -> Result<()> {
+    image("debian:bookworm-slim")?;
+    let target = target("buildpacks");
+    run(Command::new(binary()?).args(["buildpack", "test"]).arg(examples().join("buildpack-ruby")).env("CARGO_TARGET_DIR", &target))?;
+    let component = target.join("wasm32-wasip2/release/ruby_buildpack.wasm");
+    let plugins = plugins_with("runtime-ruby", Some(&component), &self::target("plugins"))?;
+    run(Command::new(binary()?)
+        .args(["plugin", "test"])
+        .arg(examples().join("plugin-runtime-ruby"))
+        .env("CARGO_TARGET_DIR", self::target("plugins")))?;
+
+    let platform = Platform::start_with(&[], Some(plugins.path().to_owned())).await?;
+    let app = fresh_copy(&examples().join("ruby-sinatra"))?;
+    lock(app.path())?;
+    platform.deploy(app.path(), "ruby-sinatra").await?.expect_live();
+    let host = platform.host("ruby-sinatra");
+    let answer = visit(platform.ingress, &host, "/").await?;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "Hello from ruby-sinatra\n"));
+    assert_eq!(visit(platform.ingress, &host, "/healthz").await?.body, "ok\n");
+
+    let program = app.path().join("app.rb");
+    let text = fs::read_to_string(&program)?;
+    fs::write(&program, text.replace("Hello from", "Greetings from"))?;
+    platform.deploy(app.path(), "ruby-sinatra").await?.expect_live();
+    visit_until(platform.ingress, &host, Duration::from_secs(5), |answer| answer.body.starts_with("Greetings from")).await?;
+
+    platform.settle(Duration::from_secs(30)).await?;
+    let running = containers(&platform.node().await?)?;
+    assert_eq!(running.len(), 1);
+    assert_eq!(running[0].inspect["Config"]["User"], "1000:1000");
+    let environment = running[0].inspect["Config"]["Env"].to_string();
+    assert!(environment.contains("MALLOC_ARENA_MAX=2"), "what the plugin says of an instance's size: {environment}");
+
+    // No Debian has the Ruby that is asked for: that is said before anything is built.
+    fs::write(app.path().join(".ruby-version"), "2.7.8\n")?;
+    let report = platform.deploy(app.path(), "ruby-sinatra").await?.expect_failure();
+    assert!(report.to_string().contains("2.7.8"), "{report:#}");
     Ok(())
 }
 

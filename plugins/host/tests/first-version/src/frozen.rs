@@ -63,14 +63,7 @@ pub enum RuntimeRequest {
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RuntimeReply {
-    Describe {
-        slug: String,
-        name: String,
-        versions: Vec<RuntimeVersion>,
-        tools: Vec<String>,
-        detect_files: Vec<String>,
-        default_port: u16,
-    },
+    Describe { slug: String, name: String, versions: Vec<RuntimeVersion>, tools: Vec<String>, detect_files: Vec<String>, default_port: u16 },
     Resolve { version: String, build_image: String, run_image: String, notices: Vec<String> },
     Launch { env: Vec<(String, String)> },
 }

@@ -39,11 +39,7 @@ fn answer(request: Request) -> Result<Reply, PluginError> {
             Reply::Runtime(RuntimeReply::Resolve { version: constraint, build_image: image.clone(), run_image: image, notices: vec![] })
         }
         Request::Runtime(RuntimeRequest::Launch { memory_bytes, cpu_millis, version }) => Reply::Runtime(RuntimeReply::Launch {
-            env: vec![
-                ("MEMORY".into(), memory_bytes.to_string()),
-                ("CPU".into(), cpu_millis.to_string()),
-                ("VERSION".into(), version),
-            ],
+            env: vec![("MEMORY".into(), memory_bytes.to_string()), ("CPU".into(), cpu_millis.to_string()), ("VERSION".into(), version)],
         }),
         Request::Billing(BillingRequest::Rate { currency, usage }) => {
             let charge = |period: frozen::UsagePeriod| Charge {
@@ -101,13 +97,8 @@ unsafe extern "C" fn free(buffer: OwnedBuffer) {
     }
 }
 
-static TABLE: PluginTable = PluginTable {
-    size: size_of::<PluginTable>(),
-    min_message_version: MESSAGE_VERSION,
-    max_message_version: MESSAGE_VERSION,
-    call,
-    free,
-};
+static TABLE: PluginTable =
+    PluginTable { size: size_of::<PluginTable>(), min_message_version: MESSAGE_VERSION, max_message_version: MESSAGE_VERSION, call, free };
 
 #[unsafe(no_mangle)]
 extern "C" fn slipway_plugin_abi() -> u32 {
