@@ -8,7 +8,6 @@ use std::{
 };
 
 use slipway_model::Sha256Digest;
-use tempfile::TempDir;
 
 const PLUGINS: [&str; 4] = ["runtime-node", "runtime-docker", "billing-hourly", "ingress-traefik"];
 
@@ -35,30 +34,53 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Shared by all tests of the program: nobody writes into it.
-static PLUGIN_DIRECTORY: LazyLock<TempDir> = LazyLock::new(|| {
-    let directory = tempfile::tempdir().unwrap();
+/// Shared by all tests of all programs, of which each is a process of its own: nobody writes into it. It is named by the state of the
+/// libraries, and lies with what cargo has built: what lives as long as a program is dropped by nobody.
+static PLUGIN_DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let built = PLUGINS.map(|name| {
+        let modified = fs::metadata(LIBRARIES.join(library(name))).unwrap().modified().unwrap();
+        (modified, fs::read_to_string(manifest(name)).unwrap())
+    });
+    let state = Sha256Digest::of(format!("{built:?}").as_bytes()).to_string();
+    let directory = all.join(format!("core-plugins-{}", &state[..16]));
+    if !directory.exists() {
+        let new = tempfile::tempdir_in(all).unwrap();
+        lay_out(new.path());
+        // Another process may have been as quick.
+        match fs::rename(new.path(), &directory) {
+            Ok(()) => drop(new.keep()),
+            Err(error) => assert!(directory.exists(), "{error}"),
+        }
+    }
+    directory
+});
+
+fn manifest(plugin: &str) -> PathBuf {
+    workspace().join("plugins").join(plugin).join("plugin.toml")
+}
+
+fn library(plugin: &str) -> String {
+    format!("libslipway_plugin_{}.so", plugin.replace('-', "_"))
+}
+
+fn lay_out(directory: &Path) {
     let mut sums = String::new();
     for name in PLUGINS {
-        let plugin = directory.path().join(name);
+        let plugin = directory.join(name);
         fs::create_dir_all(&plugin).unwrap();
-        fs::copy(workspace().join("plugins").join(name).join("plugin.toml"), plugin.join("plugin.toml")).unwrap();
-        let library = format!("libslipway_plugin_{}.so", name.replace('-', "_"));
-        // Nothing is dropped that lives as long as the program: of a library of 10 MB a link stays behind, and no copy.
-        let (from, to) = (LIBRARIES.join(&library), plugin.join(&library));
-        if fs::hard_link(&from, &to).is_err() {
-            fs::copy(&from, &to).unwrap();
-        }
-        sums += &format!("{}  {name}/{library}\n", Sha256Digest::of(&fs::read(&to).unwrap()));
+        fs::copy(manifest(name), plugin.join("plugin.toml")).unwrap();
+        let library = library(name);
+        fs::copy(LIBRARIES.join(&library), plugin.join(&library)).unwrap();
+        sums += &format!("{}  {name}/{library}\n", Sha256Digest::of(&fs::read(plugin.join(&library)).unwrap()));
         if let Some(slug) = name.strip_prefix("runtime-") {
             let slug = if slug == "docker" { "dockerfile" } else { slug };
             // It only looks like a buildpack: the agents of these tests run none.
             fs::write(plugin.join(format!("{slug}.wasm")), [b"\0asm\x0d\0\x01\0", slug.as_bytes()].concat()).unwrap();
         }
     }
-    fs::write(directory.path().join("SHA256SUMS"), sums).unwrap();
-    directory
-});
+    fs::write(directory.join("SHA256SUMS"), sums).unwrap();
+}
 
 /// The library of a plugin that misbehaves when it is asked to.
 #[allow(dead_code, reason = "one of the programs that share this file uses it")]
@@ -73,5 +95,5 @@ pub fn program() -> PathBuf {
 }
 
 pub fn plugins() -> PathBuf {
-    PLUGIN_DIRECTORY.path().to_owned()
+    PLUGIN_DIRECTORY.clone()
 }
