@@ -143,7 +143,7 @@ async fn list(client: &Client) -> Result<Vec<Value>> {
 async fn find(client: &Client, name: &str) -> Result<Value> {
     let document = "query($name: String!) { plugin(name: $name) {
         id name title version description capabilities status statusReason form isolation grants sha256 archiveSha256
-        settingsSchema settings calls refusals errors strikes restarts p99CallMicros createdAt } }";
+        settingsSchema settings calls refusals failures strikes restarts p99CallMicros createdAt } }";
     let mut data = client.run(document, json!({ "name": name })).await?;
     let plugin = data["plugin"].take();
     if plugin.is_null() {
@@ -173,7 +173,6 @@ fn show(plugin: &Value, json_output: bool) -> Result<()> {
         return output::json(plugin);
     }
     let rows: Vec<[String; 2]> = [
-        ("name", "/name"),
         ("title", "/title"),
         ("version", "/version"),
         ("description", "/description"),
@@ -188,15 +187,24 @@ fn show(plugin: &Value, json_output: bool) -> Result<()> {
         ("settings", "/settings"),
         ("calls", "/calls"),
         ("refusals", "/refusals"),
-        ("errors", "/errors"),
+        ("failures", "/failures"),
         ("strikes", "/strikes"),
         ("restarts", "/restarts"),
         ("p99 of a call, µs", "/p99CallMicros"),
     ]
     .into_iter()
-    .map(|(name, pointer)| [name.to_owned(), output::text(plugin, pointer)])
-    .filter(|[_, value]| !value.is_empty() && value != "[]")
+    .map(|(name, pointer)| [name.to_owned(), words(plugin, pointer)])
+    .filter(|[_, value]| !value.is_empty())
     .collect();
-    output::table(["", ""], &rows, "");
+    output::table(["PLUGIN", &output::text(plugin, "/name")], &rows, "");
     Ok(())
+}
+
+/// Constants as people read them; of a list, each.
+fn words(plugin: &Value, pointer: &str) -> String {
+    match plugin.pointer(pointer) {
+        Some(Value::Array(members)) => members.iter().filter_map(Value::as_str).map(output::words).collect::<Vec<_>>().join(", "),
+        _ if matches!(pointer, "/status" | "/form" | "/isolation") => output::words(&output::text(plugin, pointer)),
+        _ => output::text(plugin, pointer),
+    }
 }

@@ -11,7 +11,6 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 use slipway_model::{NodeId, Sha256Digest};
-use slipway_plugin_host::Kind;
 use slipway_protocol::{SourceSpec, TaskSpec};
 use slipway_store::tasks;
 use tokio_util::io::ReaderStream;
@@ -75,8 +74,5 @@ pub(crate) fn upload_path(p: &Platform, digest: Sha256Digest) -> PathBuf {
 }
 
 fn buildpack_path(p: &Platform, digest: Sha256Digest) -> Option<PathBuf> {
-    let digest = digest.to_string();
-    let plugins = p.plugins.plugins();
-    let buildpacks = plugins.iter().filter(|plugin| plugin.kind() == Kind::Runtime).filter_map(|plugin| plugin.buildpack());
-    buildpacks.into_iter().find(|buildpack| buildpack.sha256 == digest).map(|buildpack| buildpack.path.clone())
+    p.plugins.buildpack(&digest.to_string())
 }

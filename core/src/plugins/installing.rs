@@ -159,10 +159,15 @@ async fn switch(
     let was_enabled = before.enabled;
     let platform = platform.clone();
     tokio::spawn(async move {
+        let mut has_buildpack = false;
         if let Some(old) = old {
             old.retire(PATIENCE).await;
+            has_buildpack = old.buildpack().is_some();
         }
-        discard(&old_directory).await;
+        if !has_buildpack {
+            // Builds that began with its buildpack end with it. The next start clears what is left.
+            discard(&old_directory).await;
+        }
         if was_enabled && let Err(error) = runtimes::synchronize(&platform).await {
             tracing::warn!(?error, "what a new version of a plugin offers is written down with the next start");
         }

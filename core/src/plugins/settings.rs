@@ -5,7 +5,10 @@ use slipway_model::{PluginRowId, Secret, Viewer};
 use slipway_plugin_host::{CallError, Kind, Plugin};
 use slipway_store::plugins;
 
-use super::{Installed, installed, installing::failed};
+use super::{
+    Installed, installed,
+    installing::{PATIENCE, failed},
+};
 use crate::{
     Platform,
     error::{Error, Result, UserError},
@@ -43,7 +46,9 @@ pub async fn configure(platform: &Platform, viewer: &Viewer, id: PluginRowId, gi
         }
         return Err(error.into());
     }
-    if plugin.kind() == Kind::Runtime && plugin.is_enabled() {
+    if !plugin.is_enabled() {
+        plugin.pause(PATIENCE).await;
+    } else if plugin.kind() == Kind::Runtime {
         runtimes::synchronize(platform).await?;
     }
     let row = plugins::find(&mut platform.db.read_once().await?, id).await?.ok_or_else(|| UserError::not_found("id", "plugin"))?;

@@ -111,10 +111,11 @@ pub async fn remove(platform: &Platform, viewer: &Viewer, id: PluginRowId) -> Re
     require_admin(viewer)?;
     let _one_at_a_time = platform.plugins.exclusively().await;
     let row = find(platform, id).await?;
-    let Some(archive) = row.archive_sha256 else {
-        return Err(UserError::invalid_state("This plugin came with the platform. It can be disabled, not removed.").into());
-    };
     let plugin = platform.plugins.get(&row.plugin_id);
+    let is_gone = plugin.is_none() && !platform.plugins.incompatible().iter().any(|broken| broken.is(&row.plugin_id));
+    if row.archive_sha256.is_none() && !is_gone {
+        return Err(UserError::invalid_state("This plugin came with the platform. It can be disabled, not removed.").into());
+    }
     if row.enabled && plugin.is_some() {
         return Err(UserError::invalid_state("Disable the plugin first.").into());
     }
@@ -130,7 +131,9 @@ pub async fn remove(platform: &Platform, viewer: &Viewer, id: PluginRowId) -> Re
     if let Some(plugin) = plugin {
         plugin.retire(PATIENCE).await;
     }
-    discard(&directory(&platform.config.data_dir, &row.plugin_id, archive)).await;
+    if let Some(archive) = row.archive_sha256 {
+        discard(&directory(&platform.config.data_dir, &row.plugin_id, archive)).await;
+    }
     tracing::info!(plugin = row.plugin_id, "plugin removed");
     Ok(id)
 }
@@ -142,30 +145,45 @@ async fn find(platform: &Platform, id: PluginRowId) -> Result<PluginRow> {
 
 async fn refuse_in_use(platform: &Platform, viewer: &Viewer, plugin: &Plugin, fix: &str) -> Result<()> {
     let users = users(platform, viewer, plugin).await?;
-    if users.is_empty() {
+    if users.count == 0 {
         return Ok(());
     }
-    let more = users.len().saturating_sub(NAMED);
-    let named = users.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    let rest = if more > 0 { " and more" } else { "" };
-    let message = format!("The plugin is in use by {named}{rest}. {fix}");
+    let named = users.named.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let by = match (named.is_empty(), users.count > users.named.len().min(NAMED)) {
+        (true, _) => "applications of organizations that your token does not open".to_owned(),
+        (false, true) => format!("{named} and more"),
+        (false, false) => named,
+    };
+    let message = format!("The plugin is in use by {by}. {fix}");
     Err(Error::from(UserError::new(UserErrorCode::InUse, "id", message)))
 }
 
-/// Who would miss a plugin: applications that it builds, or the platform where it is the last of its kind.
-async fn users(platform: &Platform, viewer: &Viewer, plugin: &Plugin) -> Result<Vec<String>> {
-    match plugin.kind() {
+/// Who would miss a plugin.
+struct Users {
+    /// Those that the caller may see, by name.
+    named: Vec<String>,
+    /// All that there are, up to one more than would be named.
+    count: usize,
+}
+
+/// Applications that a plugin builds, or the platform where it is the last of its kind.
+async fn users(platform: &Platform, viewer: &Viewer, plugin: &Plugin) -> Result<Users> {
+    let named = match plugin.kind() {
         Kind::Runtime => {
             // One that does not say what it is has no users that could be found.
-            let Ok(description) = plugin.describe_anyway().await else { return Ok(Vec::new()) };
+            let Ok(description) = plugin.describe_anyway().await else { return Ok(Users { named: Vec::new(), count: 0 }) };
             let most = i64::try_from(NAMED + 1).unwrap_or(i64::MAX);
-            let mut tx = platform.db.read_as(viewer).await?;
-            Ok(plugins::applications_on(&mut tx, viewer, &description.slug, most).await?)
+            let named = plugins::applications_on(&mut platform.db.read_as(viewer).await?, viewer, &description.slug, most).await?;
+            // Whoever may not see an application may not take its runtime away either.
+            let mut tx = platform.db.read().await?;
+            let count = plugins::applications_on(&mut tx, &Viewer::Platform, &description.slug, most).await?.len();
+            return Ok(Users { named, count });
         }
         kind @ (Kind::Billing | Kind::Ingress) => {
             let is_last = plugin.is_usable() && platform.plugins.of_kind(kind).len() == 1;
             let what = if kind == Kind::Billing { "the platform's only billing" } else { "the platform's only ingress" };
-            Ok(is_last.then(|| what.to_owned()).into_iter().collect())
+            is_last.then(|| what.to_owned())
         }
-    }
+    };
+    Ok(Users { count: usize::from(named.is_some()), named: named.into_iter().collect() })
 }

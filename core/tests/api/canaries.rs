@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use slipway_core::seed;
 
 use crate::{
-    dump,
+    dump, plugin_life,
     fixture::{Fixture, Shared, kind_of, sensible},
     introspected::{Fill, Schema},
     world::World,
@@ -118,6 +118,17 @@ async fn no_secret_is_found_where_it_must_not_be() {
     assert_eq!(kept["application"]["variables"][0]["value"], Value::Null);
     let reveal = json!({"id": kept["application"]["variables"][0]["id"]});
     assert_eq!(world.mutate(&token, "variableReveal", reveal, "value").await["value"], CANARY);
+
+    // A plugin is given one, and says it wherever it can.
+    let id = world.install(plugin_life::evil("evil", "1.0.0")).await["plugin"]["id"].clone();
+    for settings in [json!({ "token": CANARY }), json!({ "token": [CANARY] }), json!({ "port": CANARY }), json!({ "mood": "stubborn" })] {
+        seen.push(world.on_plugin("pluginConfigure", json!({ "id": id, "settings": settings })).await);
+    }
+    seen.push(world.on_plugin("pluginSetEnabled", json!({ "id": id, "enabled": true })).await);
+    for tool in ["token", "panic_token", "abort"] {
+        seen.push(json!(world.resolve(tool).await.unwrap_err().to_string()));
+    }
+    seen.push(world.plugin("evil").await);
 
     // What is given out once.
     let mut given = vec![CANARY.to_owned()];

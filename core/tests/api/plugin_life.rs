@@ -44,7 +44,7 @@ fn packed(entries: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// The evil plugin, which is well-behaved unless it is asked to be otherwise.
-fn evil(id: &str, version: &str) -> Vec<u8> {
+pub fn evil(id: &str, version: &str) -> Vec<u8> {
     packed(&[("plugin.toml", manifest(id, version, "runtime").as_bytes()), ("it.so", &built::evil())])
 }
 
@@ -60,22 +60,22 @@ impl World {
         sha256
     }
 
-    async fn install(&self, archive: Vec<u8>) -> Value {
+    pub async fn install(&self, archive: Vec<u8>) -> Value {
         let sha256 = self.send(archive).await;
         self.mutate(&self.admin, "pluginInstall", json!({ "sha256": sha256, "grants": ["NATIVE_CODE"] }), &format!("plugin {{ {ABOUT} }}"))
             .await
     }
 
-    async fn on_plugin(&self, field: &str, input: Value) -> Value {
+    pub async fn on_plugin(&self, field: &str, input: Value) -> Value {
         self.mutate(&self.admin, field, input, &format!("plugin {{ {ABOUT} }}")).await
     }
 
-    async fn plugin(&self, name: &str) -> Value {
+    pub async fn plugin(&self, name: &str) -> Value {
         let query = format!("query($name: String!) {{ plugin(name: $name) {{ {ABOUT} }} }}");
         self.data(&self.admin, &query, json!({ "name": name })).await["plugin"].take()
     }
 
-    async fn resolve(&self, tool: &str) -> Result<String, CallError> {
+    pub async fn resolve(&self, tool: &str) -> Result<String, CallError> {
         let plugin = self.platform().plugins.get("evil").unwrap();
         let request = ResolveRequest { tool: tool.into(), constraint: String::new() };
         plugin.runtime_resolve(request).await.map(|resolution| resolution.version)
@@ -293,7 +293,11 @@ async fn one_that_is_in_use_is_not_switched_off_unless_it_is_drained() {
     let mut tx = world.platform().db.begin().await.unwrap();
     applications::insert(&mut tx, &slipway_model::Viewer::Platform, &row).await.unwrap();
     tx.commit().await.unwrap();
-    for (name, says) in [("runtime-node", "in use by shop."), ("billing-hourly", "only billing"), ("ingress-traefik", "only ingress")] {
+    for (name, says) in [
+        ("runtime-node", "in use by applications of organizations that your token does not open"),
+        ("billing-hourly", "only billing"),
+        ("ingress-traefik", "only ingress"),
+    ] {
         let id = world.plugin(name).await["id"].clone();
         let refused = world.on_plugin("pluginSetEnabled", json!({ "id": id, "enabled": false })).await;
         let (code, message) = refusal(&refused);
@@ -304,6 +308,12 @@ async fn one_that_is_in_use_is_not_switched_off_unless_it_is_drained() {
         let removed = world.mutate(&world.admin, "pluginRemove", json!({ "id": id }), "removedId").await;
         assert!(refusal(&removed).1.contains("came with the platform"), "{removed}");
     }
+    // Whoever may see the application is told its name.
+    let (_, boss) = world.person("boss", true).await;
+    let id = world.plugin("runtime-node").await["id"].clone();
+    world.on_plugin("pluginSetEnabled", json!({ "id": id, "enabled": true })).await;
+    let refused = world.mutate(&boss, "pluginSetEnabled", json!({ "id": id, "enabled": false }), "plugin { id }").await;
+    assert!(refusal(&refused).1.contains("in use by shop."), "{refused}");
     let unused = world.plugin("runtime-docker").await["id"].clone();
     assert_eq!(world.on_plugin("pluginSetEnabled", json!({ "id": unused, "enabled": false })).await["plugin"]["status"], "DISABLED");
 }

@@ -13,7 +13,7 @@ use slipway_plugin_abi::{Manifest, manifest::Kind, messages::RuntimeDescription}
 use tokio::sync::Notify;
 
 use crate::{
-    LoadError, Plugin, ProcessLimits, discovery, manifest,
+    Buildpack, LoadError, Plugin, ProcessLimits, discovery, manifest,
     runner::{Runner, loaded, start_engine},
 };
 
@@ -69,6 +69,14 @@ pub struct Incompatible {
     pub reason: Arc<LoadError>,
 }
 
+impl Incompatible {
+    /// Whether its manifest says that it is the plugin of that id.
+    #[must_use]
+    pub fn is(&self, id: &str) -> bool {
+        self.manifest.as_ref().is_some_and(|manifest| manifest.id == id)
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("the plugin directory {} cannot be read: {cause}", directory.display())]
 pub struct OpenError {
@@ -92,6 +100,8 @@ pub struct PluginHost {
 #[derive(Debug, Default)]
 struct Known {
     plugins: BTreeMap<String, Arc<Plugin>>,
+    /// Buildpacks of versions that were replaced: builds that began with one end with it.
+    former: Vec<Buildpack>,
     incompatible: Vec<Incompatible>,
 }
 
@@ -200,14 +210,24 @@ impl PluginHost {
     /// Makes a loaded plugin known, in place of another version of it, which is given back: it is to be retired.
     pub fn put(&self, plugin: Arc<Plugin>) -> Option<Arc<Plugin>> {
         let mut known = self.write();
-        known.incompatible.retain(|broken| broken.manifest.as_ref().is_none_or(|manifest| manifest.id != plugin.id()));
-        known.plugins.insert(plugin.id().to_owned(), plugin)
+        known.incompatible.retain(|broken| !broken.is(plugin.id()));
+        let replaced = known.plugins.insert(plugin.id().to_owned(), plugin);
+        known.former.extend(replaced.as_ref().and_then(|replaced| replaced.buildpack().cloned()));
+        replaced
+    }
+
+    /// Where the buildpack of that SHA-256 lies, of a plugin or of a version of one that was replaced since this host began.
+    #[must_use]
+    pub fn buildpack(&self, sha256: &str) -> Option<PathBuf> {
+        let known = self.read();
+        let mut all = known.plugins.values().filter_map(|plugin| plugin.buildpack()).chain(&known.former);
+        all.find(|buildpack| buildpack.sha256 == sha256).map(|buildpack| buildpack.path.clone())
     }
 
     /// Forgets a plugin, which is given back: it is to be retired.
     pub fn remove(&self, id: &str) -> Option<Arc<Plugin>> {
         let mut known = self.write();
-        known.incompatible.retain(|broken| broken.manifest.as_ref().is_none_or(|manifest| manifest.id != id));
+        known.incompatible.retain(|broken| !broken.is(id));
         known.plugins.remove(id)
     }
 

@@ -80,7 +80,7 @@ async fn whatever_ends_the_process_costs_that_call_and_no_more() {
         ("overflow", "signal 6"),
         ("memory", "signal 6"),
         ("exit", "by itself with code 3"),
-        ("close", "closed its channel"),
+        ("close", "by itself with code 1"),
         ("long", "a reply of"),
     ] {
         let (_plugins, evil) = evil().await;

@@ -134,7 +134,7 @@ impl Plugin {
     }
 
     /// Of its calls, those that came to nothing.
-    async fn errors(&self) -> BigInt {
+    async fn failures(&self) -> BigInt {
         count(self.0.stats.errors)
     }
 

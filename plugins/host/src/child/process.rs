@@ -40,7 +40,7 @@ pub(super) struct Process {
     shared: Arc<Shared>,
     next: AtomicU64,
     /// Dropped, it ends the process.
-    _end: Mutex<Option<oneshot::Sender<()>>>,
+    end: Mutex<Option<oneshot::Sender<()>>>,
     /// Somebody has been told that it ended by its own doing: others of the same moment are not to count it again.
     is_blamed: AtomicBool,
 }
@@ -99,7 +99,7 @@ impl Process {
                     channel: tokio::sync::Mutex::new(write),
                     shared,
                     next: AtomicU64::new(1),
-                    _end: Mutex::new(Some(end)),
+                    end: Mutex::new(Some(end)),
                     is_blamed: AtomicBool::new(false),
                 }))
             }
@@ -142,7 +142,7 @@ impl Process {
     /// Ends the process, which is known not to answer. Calls that are under way beside are told, and not held against it.
     pub fn kill(&self) {
         self.is_blamed.store(true, Relaxed);
-        self._end.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.end.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
