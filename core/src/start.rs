@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config, Parts, Platform,
     auth::Sights,
+    billing::cycle,
     changes::Changes,
     crash::CrashPoints,
     fleet::{self, AgentListener, Fleet, ListenError},
-    housekeeping, http, metering,
+    housekeeping, http,
     operations::{self, Wake},
     seed,
     tls::{Authority, TlsError},
@@ -106,7 +107,7 @@ pub async fn start_in(config: Config, setting: Setting) -> Result<Core, StartErr
     let mut tasks = JoinSet::new();
     tasks.spawn(operations::run(platform.clone(), stop.clone()));
     tasks.spawn(fleet::watch_for_silence(platform.clone(), stop.clone()));
-    tasks.spawn(metering::run(platform.clone(), stop.clone()));
+    tasks.spawn(cycle::run(platform.clone(), stop.clone()));
     tasks.spawn(housekeeping::run(platform.clone(), stop.clone()));
     tasks.spawn(serve_agents(platform.clone(), agents, stop.clone()));
     tasks.spawn(serve_public(platform.clone(), socket, stop.clone()));

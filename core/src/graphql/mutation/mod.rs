@@ -2,6 +2,7 @@
 
 mod account;
 mod application;
+mod billing;
 mod catalog;
 mod deployment;
 mod fleet;
@@ -22,4 +23,5 @@ pub struct Mutation(
     fleet::FleetMutation,
     organization::OrganizationMutation,
     person::PersonMutation,
+    billing::BillingMutation,
 );
