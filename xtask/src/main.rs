@@ -35,7 +35,7 @@ enum Task {
     Lint,
     /// Measure what `docs/performance.md` reports.
     Bench {
-        /// Some of `plan`, `sandbox`, `deploy`, `memory` and `sockets`; all when left out.
+        /// Some of `plan`, `sandbox`, `deploy`, `rebuild`, `memory`, `dashboard`, `sockets` and `billing`; all when left out.
         which: Vec<String>,
     },
 }
