@@ -13,6 +13,7 @@ use slipway_store::{
 
 use crate::{
     Config, Platform,
+    billing::reserve,
     changes::Changed,
     error::{Error, Refusals, Result, UserError, UserErrorCode, UserErrorData},
     events, organizations,
@@ -104,6 +105,9 @@ pub async fn create(platform: &Platform, viewer: &Viewer, new: NewApplication) -
         deleted_at: None,
     };
     quotas::check(&mut tx, viewer, new.organization, More { applications: 1, instances: new.instances }).await?;
+    if let Some(plan) = &plan {
+        reserve::check(&mut tx, platform, new.organization, reserve::More::instances(plan, new.instances)).await?;
+    }
     match applications::insert(&mut tx, viewer, &application).await {
         Err(StoreError::Conflict) => return Err(organizations::taken(&application.slug)),
         outcome => outcome?,
@@ -285,7 +289,7 @@ fn check_reserved(refusals: &mut Refusals, slug: Option<&Slug>) {
     }
 }
 
-fn check_instances(refusals: &mut Refusals, plan: &Plan, instances: i64) {
+pub(crate) fn check_instances(refusals: &mut Refusals, plan: &Plan, instances: i64) {
     refusals.check(instances >= 1, || UserError::invalid("instances", "Use 1 or more; stop the application to have none."));
     if instances > plan.max_instances {
         let message = format!("The plan {} allows {} instances.", plan.name, plan.max_instances);
@@ -295,7 +299,7 @@ fn check_instances(refusals: &mut Refusals, plan: &Plan, instances: i64) {
 }
 
 /// A plan may be for some runtimes alone (R1.3).
-fn check_kind(refusals: &mut Refusals, plan: Option<&Plan>, kind: Option<&str>) {
+pub(crate) fn check_kind(refusals: &mut Refusals, plan: Option<&Plan>, kind: Option<&str>) {
     let (Some(plan), Some(kind)) = (plan, kind) else { return };
     if let Some(runtimes) = plan.runtimes.as_ref().filter(|runtimes| !runtimes.iter().any(|runtime| runtime == kind)) {
         let message = format!("The plan {} is for {} only.", plan.name, runtimes.join(", "));

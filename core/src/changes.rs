@@ -18,6 +18,8 @@ pub enum Changed {
     Instance(InstanceId),
     Node(NodeId),
     Operation(OperationId),
+    /// The organization's account, its ledger, invoices or alerts.
+    Billing(OrganizationId),
     /// A row was added to the events.
     Events,
     /// The session was revoked.

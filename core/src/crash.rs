@@ -40,8 +40,11 @@ pub const POINTS: &[&str] = &[
 /// Places that only some deployments pass: those with a release process, and those that fail.
 pub const BRANCH_POINTS: &[&str] = &["release.before_commit", "release.after_commit", "fail.before_commit", "fail.after_commit"];
 
+/// Places that each batch of the billing cycle passes.
+pub const BILLING_POINTS: &[&str] = &["billing.before_commit", "billing.after_commit"];
+
 fn is_known(point: &str) -> bool {
-    POINTS.contains(&point) || BRANCH_POINTS.contains(&point)
+    POINTS.contains(&point) || BRANCH_POINTS.contains(&point) || BILLING_POINTS.contains(&point)
 }
 
 /// Which place, if any, is armed in a control plane.

@@ -15,7 +15,7 @@ use slipway_store::{
     deployments::{self, Deployment},
     idempotency::{self, Request, Seen},
     operations::{self as queue, Operation},
-    releases as stored,
+    plans, releases as stored,
 };
 
 pub(crate) use cancel::abandon_all;
@@ -27,6 +27,7 @@ use source::{read_source, source};
 use crate::{
     Platform,
     applications::require,
+    billing::reserve,
     changes::Changed,
     error::{Error, Result, UserError, UserErrorCode},
     events,
@@ -175,6 +176,15 @@ async fn start_at(
     (commit_sha, commit_message): (Option<String>, Option<String>),
 ) -> Result<(Deployment, Operation)> {
     let now = p.now();
+    let more = if application.stopped {
+        let plan = plans::find(&mut tx, application.plan_id).await?.ok_or(Error::NotFound)?;
+        reserve::More::instances(&plan, application.desired_instances)
+    } else if application.current_release_id.is_none() {
+        reserve::More::Beginning
+    } else {
+        reserve::More::Nothing
+    };
+    reserve::check(&mut tx, p, application.organization_id, more).await?;
     let mut nodes = Vec::new();
     let superseded = TaskFailure::new(rollout::CANCELED, "A newer deployment was asked for before this one began.");
     for waiting in queue::unfinished_of(&mut tx, application.id).await? {

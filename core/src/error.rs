@@ -3,7 +3,7 @@
 //! An expected refusal is [`Error::User`]: typed, with the path of the input it is about, shown as it stands. Everything else is
 //! one of the few top-level answers. The cause of [`Error::Internal`] goes to the log and is never shown.
 
-use slipway_model::{NameError, RegionId};
+use slipway_model::{Currency, Money, NameError, RegionId};
 use slipway_store::StoreError;
 
 /// What a rule returns.
@@ -67,6 +67,12 @@ pub enum UserErrorData {
     },
     Capacity {
         region: Option<RegionId>,
+    },
+    Balance {
+        balance: Money,
+        /// What an hour of everything that is wanted costs.
+        required: Money,
+        currency: Currency,
     },
     Source {
         url: Option<String>,

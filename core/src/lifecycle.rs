@@ -3,7 +3,7 @@
 
 use slipway_model::{
     ApplicationId, Viewer,
-    state::{ApplicationStatus, OperationKind},
+    state::{ApplicationStatus, OperationKind, SuspensionReason},
 };
 use slipway_protocol::TaskFailure;
 use slipway_store::{
@@ -11,11 +11,12 @@ use slipway_store::{
     applications::{self, Application},
     instances,
     operations::Operation,
-    plans,
+    plans, suspensions,
 };
 
 use crate::{
     Platform,
+    billing::reserve,
     deployments::{self, editable, tell},
     error::{Error, Result, UserError, UserErrorCode, UserErrorData},
     events,
@@ -66,6 +67,13 @@ pub async fn start(p: &Platform, viewer: &Viewer, id: ApplicationId) -> Result<(
     if runs {
         return Err(UserError::invalid_state("The application is not stopped.").into());
     }
+    let cost = if application.stopped {
+        let plan = plans::find(&mut tx, application.plan_id).await?.ok_or(Error::NotFound)?;
+        reserve::More::instances(&plan, application.desired_instances)
+    } else {
+        reserve::More::Beginning
+    };
+    reserve::check(&mut tx, p, application.organization_id, cost).await?;
     applications::set_stopped(&mut tx, viewer, id, false).await?;
     applications::set_status(&mut tx, viewer, id, ApplicationStatus::Deploying, None).await?;
     application.stopped = false;
@@ -102,6 +110,11 @@ pub async fn scale(
     let more = More { applications: 0, instances: count - application.desired_instances };
     if more.instances > 0 {
         quotas::check(&mut tx, viewer, application.organization_id, more).await?;
+        // What is stopped is not paid for until it starts.
+        if !application.stopped {
+            let cost = reserve::More::instances(&plan, more.instances);
+            reserve::check(&mut tx, p, application.organization_id, cost).await?;
+        }
     }
     let before = application.version;
     application.desired_instances = count;
@@ -124,7 +137,7 @@ pub async fn scale(
 /// `confirm_slug` is not its slug.
 pub async fn delete(p: &Platform, viewer: &Viewer, id: ApplicationId, confirm_slug: &str) -> Result<Operation> {
     let mut tx = p.db.begin().await?;
-    let application = editable(&mut tx, viewer, id, "id").await?;
+    let application = deletable(&mut tx, viewer, id).await?;
     crate::applications::require(viewer, application.organization_id, slipway_model::Role::Admin, "id", "application")?;
     if application.slug.as_str() != confirm_slug {
         return Err(UserError::invalid("confirmSlug", format!("To delete it, repeat its slug: {}.", application.slug)).into());
@@ -141,6 +154,15 @@ pub async fn delete(p: &Platform, viewer: &Viewer, id: ApplicationId, confirm_sl
         p.fleet.nudge(node);
     }
     Ok(operation)
+}
+
+/// What is suspended for want of money may go as well.
+async fn deletable(tx: &mut Tx, viewer: &Viewer, id: ApplicationId) -> Result<Application> {
+    let suspension = suspensions::find(tx, viewer, id).await?;
+    if suspension.is_some_and(|suspension| suspension.reason == SuspensionReason::InsufficientBalance) {
+        return Ok(applications::lock(tx, viewer, id).await?.ok_or_else(|| UserError::not_found("id", "application"))?);
+    }
+    editable(tx, viewer, id, "id").await
 }
 
 fn released(application: &Application) -> Result<()> {

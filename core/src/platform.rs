@@ -14,7 +14,7 @@ use slipway_plugin_host::PluginHost;
 use slipway_store::{Db, Keyring};
 use url::Url;
 
-use crate::{application_logs::Feeds, auth::Sights, changes::Changes, crash::CrashPoints, fleet::Fleet, operations::Wake};
+use crate::{application_logs::Feeds, auth::Sights, billing, changes::Changes, crash::CrashPoints, fleet::Fleet, operations::Wake};
 
 /// How this control plane is set up. Read once, at the start.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Config {
     pub ingress_port: Option<u16>,
     /// Of all money on this platform.
     pub currency: Currency,
+    /// Whether anybody pays on this platform.
+    pub billing: billing::Settings,
     /// `sqlite://path` or `postgres://…`.
     pub database_url: String,
     pub plugins_dir: PathBuf,

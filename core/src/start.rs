@@ -12,10 +12,11 @@ use crate::{
     Config, Parts, Platform,
     application_logs::Feeds,
     auth::Sights,
+    billing::cycle,
     changes::Changes,
     crash::CrashPoints,
     fleet::{self, AgentListener, Fleet, ListenError},
-    housekeeping, http, metering,
+    housekeeping, http,
     operations::{self, Wake},
     plugins, seed,
     tls::{Authority, TlsError},
@@ -109,7 +110,7 @@ pub async fn start_in(config: Config, setting: Setting) -> Result<Core, StartErr
     let mut tasks = JoinSet::new();
     tasks.spawn(operations::run(platform.clone(), stop.clone()));
     tasks.spawn(fleet::watch_for_silence(platform.clone(), stop.clone()));
-    tasks.spawn(metering::run(platform.clone(), stop.clone()));
+    tasks.spawn(cycle::run(platform.clone(), stop.clone()));
     tasks.spawn(housekeeping::run(platform.clone(), stop.clone()));
     tasks.spawn(plugins::watch_quarantines(platform.clone(), stop.clone()));
     tasks.spawn(serve_agents(platform.clone(), agents, stop.clone()));

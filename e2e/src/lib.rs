@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "a test run tells what it is at")]
 
 mod apps;
+pub mod billing;
 mod build_log;
 mod clients;
 mod docker;

@@ -119,6 +119,10 @@ ids! {
     OperationId = "opr", "operation";
     EventId = "evt", "event";
     LedgerEntryId = "led", "ledger entry";
+    /// An organization has one account, of the same UUID.
+    BillingAccountId = "bil", "billing account";
+    InvoiceId = "ivc", "invoice";
+    SpendingAlertId = "alr", "spending alert";
     UsageId = "use", "usage record";
     PluginRowId = "plg", "plugin";
     DomainId = "dom", "domain";

@@ -238,9 +238,71 @@ states! {
     }
 
     LedgerEntryKind {
+        /// An instance of an application ran.
         UsageInstance = "usage_instance",
+        /// A managed database ran.
+        UsageDatabase = "usage_database",
+        /// Usage was charged that turned out not to have been.
+        Refund = "refund",
         TopUp = "top_up",
         Adjustment = "adjustment",
+    }
+
+    /// What a ledger entry takes from, and gives to.
+    LedgerAccount {
+        /// What the platform owes an organization.
+        Wallet = "wallet",
+        /// What organizations were charged.
+        Revenue = "revenue",
+        /// What organizations paid.
+        Payments = "payments",
+        /// What an administrator gave or took.
+        Adjustments = "adjustments",
+        /// Usage that nobody is charged for, while billing is off.
+        Waived = "waived",
+    }
+
+    /// What is metered.
+    UsageKind {
+        Instance = "instance",
+        Database = "database",
+    }
+
+    BillingStatus {
+        Active = "active",
+        /// It covers little more: its people are warned.
+        LowBalance = "low_balance",
+        /// It covers nothing more; what runs goes on until the grace ends.
+        Grace = "grace",
+        /// What ran is suspended, until the account is topped up.
+        Suspended = "suspended",
+    }
+
+    InvoiceStatus {
+        /// Not issued yet: it may change.
+        Draft = "draft",
+        /// Issued, and not covered by the wallet.
+        Open = "open",
+        Paid = "paid",
+        /// Taken back. Its number stays its own.
+        Void = "void",
+    }
+
+    SuspensionReason {
+        InsufficientBalance = "insufficient_balance",
+        Abuse = "abuse",
+        /// As an administrator decided.
+        Admin = "admin",
+    }
+}
+
+impl UsageKind {
+    #[must_use]
+    pub const fn entry(self) -> LedgerEntryKind {
+        match self {
+            Self::Instance => LedgerEntryKind::UsageInstance,
+            Self::Database => LedgerEntryKind::UsageDatabase,
+        }
     }
 }
 

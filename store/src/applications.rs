@@ -209,6 +209,17 @@ pub async fn set_status(
     execute!(tx, sql.within_application("organization_id", "id", viewer)).map(|rows| rows == 1)
 }
 
+/// Takes a change of plan back, unless it was changed again since. `false`: it was.
+pub async fn return_to_plan(tx: &mut Tx, viewer: &Viewer, id: ApplicationId, from: PlanId, to: PlanId) -> Result<bool, StoreError> {
+    let sql = sql!(
+        "UPDATE applications SET plan_id = $2, version = version + 1 WHERE id = $1 AND plan_id = $3 AND deleted_at IS NULL",
+        id,
+        from,
+        to
+    );
+    execute!(tx, sql.within_application("organization_id", "id", viewer)).map(|rows| rows == 1)
+}
+
 /// Whether its customer wants it stopped.
 pub async fn set_stopped(tx: &mut Tx, viewer: &Viewer, id: ApplicationId, stopped: bool) -> Result<bool, StoreError> {
     let sql = sql!("UPDATE applications SET stopped = $2 WHERE id = $1 AND deleted_at IS NULL", id, stopped);

@@ -13,7 +13,7 @@ pub async fn is_at_work(tx: &mut Tx, application: ApplicationId) -> Result<bool,
                  WHERE application_id = $1 AND (desired = $2 OR status NOT IN ('stopped', 'exited', 'lost')))
               + (SELECT COUNT(*) FROM operations WHERE application_id = $1 AND status IN ('queued', 'running'))
               + (SELECT COUNT(*) FROM tasks WHERE application_id = $1 AND status IN ('queued', 'running'))
-              + (SELECT COUNT(*) FROM usage_records WHERE application_id = $1 AND ended_at IS NULL)",
+              + (SELECT COUNT(*) FROM usage_records WHERE subject_id = $1 AND ended_at IS NULL)",
         application,
         true
     )?;

@@ -2,12 +2,13 @@
 
 use slipway_model::{
     ApiTokenId, ApplicationId, AuditEventId, BuildConfig, BuildId, Currency, DeploymentId, DisplayName, DomainId, Email, EnrollmentTokenId,
-    EnvKey, EventId, GitRef, GitUrl, HealthCheck, Hostname, ImageRef, InstanceId, InvitationId, LedgerEntryId, MembershipId, NodeId,
-    OperationId, OrganizationId, Permission, PlanId, PluginRowId, RegionId, ReleaseId, Role, RuntimeId, SessionId, Sha256Digest, Slug,
-    Source, SourcePath, TaskId, UploadId, UsageId, UserId, VariableId,
+    EnvKey, EventId, GitRef, GitUrl, HealthCheck, Hostname, ImageRef, InstanceId, InvitationId, InvoiceId, LedgerEntryId, MembershipId,
+    NodeId, OperationId, OrganizationId, Permission, PlanId, PluginRowId, RegionId, ReleaseId, Role, RuntimeId, SessionId, Sha256Digest,
+    Slug, Source, SourcePath, SpendingAlertId, TaskId, UploadId, UsageId, UserId, VariableId,
     state::{
-        ApplicationStatus, AuditOutcome, DeploymentStatus, DeploymentTrigger, InstanceStatus, LedgerEntryKind, LogStream, NodeStatus,
-        OperationKind, OperationStatus, PluginKind, PluginStatus, ProcessKind, StepKind, StepStatus, TaskKind, TaskStatus, VariableScope,
+        ApplicationStatus, AuditOutcome, BillingStatus, DeploymentStatus, DeploymentTrigger, InstanceStatus, InvoiceStatus, LedgerAccount,
+        LedgerEntryKind, LogStream, NodeStatus, OperationKind, OperationStatus, PluginKind, PluginStatus, ProcessKind, StepKind,
+        StepStatus, SuspensionReason, TaskKind, TaskStatus, UsageKind, VariableScope,
     },
 };
 use sqlx::types::Json;
@@ -48,6 +49,7 @@ ids!(
     EventId,
     InstanceId,
     InvitationId,
+    InvoiceId,
     LedgerEntryId,
     MembershipId,
     NodeId,
@@ -59,6 +61,7 @@ ids!(
     ReleaseId,
     RuntimeId,
     SessionId,
+    SpendingAlertId,
     TaskId,
     UploadId,
     UsageId,
@@ -101,9 +104,12 @@ texts!(
     Role,
     ApplicationStatus,
     AuditOutcome,
+    BillingStatus,
     DeploymentStatus,
     DeploymentTrigger,
     InstanceStatus,
+    InvoiceStatus,
+    LedgerAccount,
     LedgerEntryKind,
     LogStream,
     NodeStatus,
@@ -114,8 +120,10 @@ texts!(
     ProcessKind,
     StepKind,
     StepStatus,
+    SuspensionReason,
     TaskKind,
     TaskStatus,
+    UsageKind,
     VariableScope,
 );
 

@@ -35,7 +35,7 @@ enum Task {
     Lint,
     /// Measure what `docs/performance.md` reports.
     Bench {
-        /// Some of `plan`, `plugins`, `sandbox`, `deploy`, `memory` and `sockets`; all when left out.
+        /// Some of `plan`, `plugins`, `sandbox`, `deploy`, `rebuild`, `memory`, `dashboard`, `sockets` and `billing`; all when left out.
         which: Vec<String>,
     },
 }

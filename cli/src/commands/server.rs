@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use slipway_core::Config;
+use slipway_core::{
+    Config,
+    billing::{Mode, Settings},
+};
 use slipway_model::{Currency, Hostname};
 use url::Url;
 
@@ -40,6 +43,12 @@ pub struct ControlPlane {
     /// Currency of all prices, by its ISO 4217 code.
     #[arg(long, default_value = "EUR")]
     pub currency: Currency,
+    /// Whether organizations pay from wallets (`prepaid`), or nobody pays (`off`).
+    #[arg(long, env = "SLIPWAY_BILLING", default_value = "off")]
+    pub billing: Mode,
+    /// Let administrators of an organization record payments into its wallet themselves.
+    #[arg(long)]
+    pub customers_top_up: bool,
     /// Points of the API's cost that one token, or one address without any, may spend in a minute.
     #[arg(long, default_value_t = Config::USUAL_POINTS_PER_MINUTE)]
     pub points_per_minute: u32,
@@ -69,6 +78,7 @@ impl ControlPlane {
             platform_domain: self.domain,
             ingress_port,
             currency: self.currency,
+            billing: Settings { mode: self.billing, customers_top_up: self.customers_top_up },
             plugins_dir: plugins_dir(self.plugins.as_deref())?,
             program: std::env::current_exe()?,
             points_per_minute: self.points_per_minute,

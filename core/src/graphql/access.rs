@@ -160,6 +160,7 @@ fn needed_for(kind: &str) -> Option<Option<model::Permission>> {
         "Plugin" => Some(model::Permission::PlatformRead),
         "Invitation" => Some(model::Permission::OrgWrite),
         "AuditEvent" => Some(model::Permission::AuditRead),
+        "BillingAccount" | "LedgerEntry" | "Invoice" | "SpendingAlert" => Some(model::Permission::BillingRead),
         "Session" | "ApiToken" => None,
         _ => return None,
     })

@@ -5,8 +5,8 @@ use slipway_store as store;
 use super::{
     page::connections,
     types::{
-        Application, ApplicationInstance, AuditEvent, Deployment, Event, Invitation, Membership, NodeEnrollmentToken, Operation,
-        Organization, Plan, Plugin, Region, Runtime, User, WorkerNode,
+        Application, ApplicationInstance, AuditEvent, Deployment, Event, Invitation, Invoice, LedgerEntry, Membership, NodeEnrollmentToken,
+        Operation, Organization, Plan, Plugin, Region, Runtime, User, WorkerNode,
     },
 };
 
@@ -17,6 +17,8 @@ connections! {
     store::deployments::Deployment => Deployment, DeploymentConnection, DeploymentEdge;
     store::events::Event => Event, EventConnection, EventEdge;
     store::invitations::Invitation => Invitation, InvitationConnection, InvitationEdge;
+    store::invoices::Invoice => Invoice, InvoiceConnection, InvoiceEdge;
+    store::ledger::LedgerEntry => LedgerEntry, LedgerEntryConnection, LedgerEntryEdge;
     store::memberships::Membership => Membership, MembershipConnection, MembershipEdge;
     store::enrollment_tokens::EnrollmentToken => NodeEnrollmentToken, NodeEnrollmentTokenConnection, NodeEnrollmentTokenEdge;
     store::operations::Operation => Operation, OperationConnection, OperationEdge;

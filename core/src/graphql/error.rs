@@ -2,7 +2,7 @@
 
 use async_graphql::{Enum, ErrorExtensions, ID, Interface, SimpleObject};
 
-use super::scalar::BigInt;
+use super::{scalar::BigInt, types::money::Money};
 use crate::error::{Error, UserErrorData};
 
 /// What a resolver returns.
@@ -145,6 +145,13 @@ user_errors! {
         /// How much there would be.
         used: BigInt,
     }
+    /// The wallet does not cover it.
+    InsufficientBalanceError {
+        /// What the wallet holds.
+        balance: Money,
+        /// What an hour of everything that the organization wants to run would cost.
+        required: Money,
+    }
     /// No node can take it.
     InsufficientCapacityError {
         /// The region that was asked for.
@@ -166,6 +173,10 @@ impl From<crate::error::UserError> for UserError {
             UserErrorData::Conflict { current_version } => Self::ConflictError(ConflictError { code, message, path, current_version }),
             UserErrorData::Quota { limit, used } => {
                 Self::QuotaExceededError(QuotaExceededError { code, message, path, limit: BigInt(limit), used: BigInt(used) })
+            }
+            UserErrorData::Balance { balance, required, currency } => {
+                let (balance, required) = (Money::new(balance, currency), Money::new(required, currency));
+                Self::InsufficientBalanceError(InsufficientBalanceError { code, message, path, balance, required })
             }
             UserErrorData::Capacity { region } => {
                 let region_id = region.map(|id| ID(id.to_string()));

@@ -5,7 +5,7 @@ use std::{collections::HashMap, hash::Hash};
 use async_graphql::dataloader::Loader;
 use slipway_model::{
     ApplicationId, DeploymentId, NodeId, OrganizationId, Timestamp, Viewer,
-    state::{ApplicationStatus, DeploymentStatus},
+    state::{ApplicationStatus, DeploymentStatus, LedgerEntryKind},
 };
 use slipway_store as store;
 use store::{Page, Slice, StoreError, Tx};
@@ -93,6 +93,12 @@ lists! {
     /// Newest first.
     AuditEvents {} OrganizationId => store::audit::AuditEvent,
         |tx, viewer, parents, page| store::audit::of_each_organization(tx, viewer, parents, page);
+    /// Newest first.
+    LedgerEntries { kinds: Option<Vec<LedgerEntryKind>> } OrganizationId => store::ledger::LedgerEntry,
+        |tx, viewer, parents, page| store::ledger::of_each_organization(tx, viewer, parents, kinds.as_deref(), page);
+    /// Newest first.
+    Invoices {} OrganizationId => store::invoices::Invoice,
+        |tx, viewer, parents, page| store::invoices::of_each_organization(tx, viewer, parents, page);
     /// Newest first.
     Deployments { status: Option<Vec<DeploymentStatus>> } ApplicationId => store::deployments::Deployment,
         |tx, viewer, parents, page| store::deployments::of_each_application(tx, viewer, parents, status.as_deref(), page);

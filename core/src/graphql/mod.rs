@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod audit;
+mod billed;
 mod connection;
 mod context;
 mod cost;

@@ -121,12 +121,12 @@ async fn upgrade_socket(api: Api, parts: Parts, upgrade: WebSocketUpgrade) -> Re
     limits::tell(refusal, allowance, api.platform().now())
 }
 
-fn anonymous(api: &Api, parts: &Parts) -> Caller {
+pub(super) fn anonymous(api: &Api, parts: &Parts) -> Caller {
     let address = address::of(parts, &api.platform().config.trusted_proxies);
     Caller::anonymous(address, parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()))
 }
 
-async fn authenticated(api: &Api, parts: &Parts, anonymous: Caller) -> Result<Caller, Error> {
+pub(super) async fn authenticated(api: &Api, parts: &Parts, anonymous: Caller) -> Result<Caller, Error> {
     match parts.headers.get(header::AUTHORIZATION) {
         None => Ok(anonymous),
         Some(value) => anonymous.authenticate(api.platform(), value.to_str().unwrap_or_default()).await,

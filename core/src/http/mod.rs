@@ -1,6 +1,7 @@
 //! The public listener: GraphQL over HTTP and WebSocket, uploads, health and metrics.
 
 mod address;
+mod billing;
 mod forgery;
 mod graphiql;
 mod graphql;
@@ -53,6 +54,8 @@ pub fn router(platform: Platform) -> Router {
     let graphql = Router::new()
         .route("/graphql", any(graphql::handle))
         .route("/graphql/ws", get(graphql::handle_socket))
+        .route("/billing/invoices/{name}", get(billing::invoice))
+        .route("/billing/{organization}/ledger.csv", get(billing::ledger))
         .layer(middleware::from_fn_with_state(platform.clone(), origin::refuse_foreign))
         .with_state(Api::new(platform.clone()));
     Router::new()

@@ -10,6 +10,7 @@ use slipway_store::{
     applications::{self, Application},
     deployments, instances,
     operations::Operation,
+    suspensions,
 };
 
 use super::{
@@ -73,8 +74,11 @@ impl Work<'_> {
         self.end_usage().await?;
         match self.operation.kind {
             OperationKind::Stop => {
-                applications::set_status(&mut self.tx, viewer, id, ApplicationStatus::Stopped, None).await?;
-                self.tell("application.stopped", format!("{} is stopped.", self.application.name));
+                // Who suspended it has said so.
+                if suspensions::find(&mut self.tx, viewer, id).await?.is_none() {
+                    applications::set_status(&mut self.tx, viewer, id, ApplicationStatus::Stopped, None).await?;
+                    self.tell("application.stopped", format!("{} is stopped.", self.application.name));
+                }
             }
             OperationKind::Delete => {
                 // Told first: the event names the application while there is one.
@@ -87,8 +91,12 @@ impl Work<'_> {
                 rules::refresh_status(&mut self.tx, self.p, id).await?;
             }
             OperationKind::Restart | OperationKind::Start => {
-                let what = if self.operation.kind == OperationKind::Start { "started" } else { "restarted" };
-                self.tell(&format!("application.{what}"), format!("{} is {what}.", self.application.name));
+                let (kind, what) = match (self.operation.kind, self.payload.plan) {
+                    (_, Some(_)) => ("plan_changed", "on its new plan"),
+                    (OperationKind::Start, None) => ("started", "started"),
+                    (_, None) => ("restarted", "restarted"),
+                };
+                self.tell(&format!("application.{kind}"), format!("{} is {what}.", self.application.name));
                 rules::refresh_status(&mut self.tx, self.p, id).await?;
             }
             OperationKind::Deploy => rules::refresh_status(&mut self.tx, self.p, id).await?,
@@ -150,6 +158,10 @@ impl Work<'_> {
                 (false, _, Some(_)) => (ApplicationStatus::Crashed, None),
             };
             applications::set_status(&mut self.tx, viewer, id, status, reason).await?;
+        }
+        if let Some(change) = self.payload.plan.filter(|_| self.step() < rollout::Step::Drain) {
+            // What serves runs on the plan that it had.
+            crate::plan_changes::take_back(&mut self.tx, id, change).await?;
         }
         if self.operation.kind == OperationKind::Start {
             applications::set_stopped(&mut self.tx, viewer, id, true).await?;

@@ -28,7 +28,7 @@ use slipway_store::{
 
 pub use advance::{Advanced, advance};
 pub(crate) use ends::abandon;
-pub(crate) use payload::{Origin, Payload};
+pub(crate) use payload::{Origin, Payload, PlanChange};
 pub(crate) use specs::open_task;
 pub(crate) use worker::run;
 pub use worker::{Wake, claim};

@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
-use slipway_model::{InstanceId, NodeId, ReleaseId, TaskId, Timestamp};
+use slipway_model::{InstanceId, NodeId, PlanId, ReleaseId, TaskId, Timestamp};
 
 use crate::{error::Result, rollout::Obtain};
 
@@ -34,13 +34,23 @@ pub struct Payload {
     pub begun: bool,
     pub new: Vec<InstanceId>,
     pub retiring: Vec<InstanceId>,
+    /// The change of plan that it brings into force.
+    #[serde(default)]
+    pub plan: Option<PlanChange>,
+}
+
+/// From one plan to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanChange {
+    pub from: PlanId,
+    pub to: PlanId,
 }
 
 impl Payload {
     #[must_use]
     pub fn of(origin: Origin, release: Option<ReleaseId>) -> Self {
         let since = DateTime::UNIX_EPOCH;
-        Self { origin, release, node: None, task: None, since, begun: false, new: Vec::new(), retiring: Vec::new() }
+        Self { origin, release, node: None, task: None, since, begun: false, new: Vec::new(), retiring: Vec::new(), plan: None }
     }
 
     pub fn to_json(&self) -> Result<serde_json::Value> {

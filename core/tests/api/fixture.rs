@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use slipway_model::{
-    ApplicationId, AuditEventId, BuildConfig, Clock, DeploymentId, EventId, HealthCheck, InstanceId, InvitationId, MembershipId, Money,
-    NodeId, OperationId, OrganizationId, PlanId, RegionId, ReleaseId, Role, Secret, SessionId, Sha256Digest, Slug, UploadId, UserId,
-    VariableId, Viewer,
+    ApplicationId, AuditEventId, BillingAccountId, BuildConfig, Clock, Currency, DeploymentId, EventId, HealthCheck, InstanceId,
+    InvitationId, InvoiceId, LedgerEntryId, MembershipId, Money, NodeId, OperationId, OrganizationId, PlanId, RegionId, ReleaseId, Role,
+    Secret, SessionId, Sha256Digest, Slug, SpendingAlertId, UploadId, UserId, VariableId, Viewer,
     state::{
-        ApplicationStatus, AuditOutcome, DeploymentStatus, DeploymentTrigger, InstanceStatus, NodeStatus, OperationKind, OperationStatus,
-        VariableScope,
+        ApplicationStatus, AuditOutcome, DeploymentStatus, DeploymentTrigger, InstanceStatus, InvoiceStatus, LedgerAccount,
+        LedgerEntryKind, NodeStatus, OperationKind, OperationStatus, VariableScope,
     },
 };
 use slipway_store::{
-    Location, api_tokens, applications, audit, deployments, events, instances, invitations, memberships, nodes, operations, organizations,
-    releases, sessions, uploads, users, variables,
+    Location, api_tokens, applications, audit, billing_accounts, deployments, events, instances, invitations, invoices, ledger,
+    memberships, nodes, operations, organizations, releases, sessions, spending_alerts, uploads, users, variables,
 };
 
 use crate::world::World;
@@ -339,6 +339,59 @@ impl World {
             created_at: now,
         };
         audit::append(&mut tx, &audited).await.unwrap();
+        billing_accounts::lock(&mut tx, everybody, organization, now).await.unwrap();
+        let entry = ledger::LedgerEntry {
+            id: LedgerEntryId::new(clock),
+            organization_id: organization,
+            sequence: 1,
+            kind: LedgerEntryKind::TopUp,
+            debit: LedgerAccount::Payments,
+            credit: LedgerAccount::Wallet,
+            amount: Money::from_nanos(1),
+            currency: Currency::EUR,
+            balance_after: Money::from_nanos(1),
+            subject_id: None,
+            resource_id: None,
+            description: "made".into(),
+            period_start: None,
+            period_end: None,
+            quantity_micros: None,
+            hourly_rate: None,
+            used_before_micros: None,
+            idempotency_key: format!("made:{organization}"),
+            invoice_id: None,
+            created_at: now,
+        };
+        ledger::append(&mut tx, everybody, std::slice::from_ref(&entry)).await.unwrap();
+        let mut account = billing_accounts::Account::blank(organization, now);
+        (account.balance, account.sequence) = (entry.amount, 1);
+        billing_accounts::save(&mut tx, everybody, &account).await.unwrap();
+        let invoice = invoices::Invoice {
+            id: InvoiceId::new(clock),
+            organization_id: organization,
+            number: None,
+            status: InvoiceStatus::Draft,
+            customer: slug.into(),
+            period_start: now,
+            period_end: now,
+            currency: Currency::EUR,
+            total: Money::ZERO,
+            layout: json!({"currency": "EUR", "lines": []}),
+            issued_at: None,
+            voided_at: None,
+            created_at: now,
+        };
+        let invoice = invoices::draft(&mut tx, everybody, &invoice).await.unwrap();
+        let alert = spending_alerts::SpendingAlert {
+            id: SpendingAlertId::new(clock),
+            organization_id: organization,
+            application_id: None,
+            threshold: Money::from_nanos(1),
+            // Reached in a month that is far away, so that no cycle tells of it.
+            reached_in: Some(now + TimeDelta::days(400)),
+            created_at: now,
+        };
+        spending_alerts::insert(&mut tx, everybody, &alert).await.unwrap();
         tx.commit().await.unwrap();
         let build = slipway_model::BuildId::from_uuid(deployment.id.uuid());
         let ids = BTreeMap::from([
@@ -356,6 +409,10 @@ impl World {
             ("bld", build.to_string()),
             ("ins", instance.id.to_string()),
             ("opr", operation.id.to_string()),
+            ("bil", BillingAccountId::from_uuid(organization.uuid()).to_string()),
+            ("led", entry.id.to_string()),
+            ("ivc", invoice.id.to_string()),
+            ("alr", alert.id.to_string()),
         ]);
         Fixture { organization, owner, slug: slug.to_owned(), ids }
     }
@@ -379,6 +436,8 @@ pub fn kind_of(field: &str, path: &[&str]) -> Option<&'static str> {
         "runtimeId" => "rtm",
         "id" | "ids" => match field {
             name if name.starts_with("application") => "app",
+            name if name.starts_with("invoice") => "ivc",
+            name if name.starts_with("spendingAlert") => "alr",
             name if name.starts_with("deployment") => "dep",
             name if name.starts_with("organization") => "org",
             name if name.starts_with("variable") => "var",

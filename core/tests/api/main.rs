@@ -6,6 +6,7 @@ mod world;
 
 mod access;
 mod audit;
+mod billing;
 mod bombs;
 mod canaries;
 mod cop;

@@ -69,6 +69,7 @@ impl World {
             platform_domain: "apps.example".parse().unwrap(),
             ingress_port: Some(8080),
             currency: Currency::EUR,
+            billing: slipway_core::billing::Settings::default(),
             database_url: database.url.clone(),
             plugins_dir: built::plugins(),
             program: built::program(),

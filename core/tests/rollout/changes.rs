@@ -170,14 +170,18 @@ async fn use_is_charged_by_the_hour_once() {
         world.clock.advance(chrono::TimeDelta::hours(3));
         let later = p.now();
         for _ in 0..2 {
-            slipway_core::metering::rate_due(&p, later).await.unwrap();
+            slipway_core::billing::rating::rate_due(&p, later).await.unwrap();
         }
         let (_, operation) = lifecycle::stop(&p, EVERYBODY, application.id).await.unwrap();
         world.operation_is(operation.id, OperationStatus::Succeeded).await;
-        slipway_core::metering::rate_due(&p, later).await.unwrap();
+        slipway_core::billing::rating::rate_due(&p, later).await.unwrap();
         let mut tx = world.database.db.read().await.unwrap();
+        let from = later - chrono::TimeDelta::hours(9);
+        let charged = slipway_store::ledger::charged(&mut tx, EVERYBODY, None, from, later).await.unwrap();
+        assert_eq!(charged.iter().map(|row| row.amount.nanos()).collect::<Vec<_>>(), [3 * rate.nanos()]);
+        // Nobody pays where billing is off.
         let balance = slipway_store::ledger::balance(&mut tx, EVERYBODY, application.organization_id).await.unwrap();
-        assert_eq!(balance.nanos(), -3 * rate.nanos());
+        assert_eq!(balance.nanos(), 0);
         drop(agent);
     })
     .await;

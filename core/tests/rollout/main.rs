@@ -2,6 +2,7 @@
 //! protocol but only pretend to have Docker.
 
 mod agent;
+mod billing;
 mod built;
 mod world;
 

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use slipway_core::{
     Config, Core, Platform, Setting,
     applications::{self, NewApplication},
+    billing::{Mode, Settings},
     crash::CrashPoints,
     deployments::{self, DeployRequest},
     nodes, start_in,
@@ -52,10 +53,20 @@ impl World {
     }
 
     pub async fn with(database: TestDatabase, crash: CrashPoints) -> Self {
+        Self::set_up(database, crash, |_| {}).await
+    }
+
+    /// On a platform where organizations pay, and top up their wallets themselves.
+    pub async fn prepaid(database: TestDatabase) -> Self {
+        let billing = Settings { mode: Mode::Prepaid, customers_top_up: true };
+        Self::set_up(database, CrashPoints::default(), |config| config.billing = billing).await
+    }
+
+    pub async fn set_up(database: TestDatabase, crash: CrashPoints, change: impl FnOnce(&mut Config)) -> Self {
         // Shown with a test that fails.
         let _ = tracing_subscriber::fmt().with_env_filter("slipway_core=debug,slipway_store=debug").with_test_writer().try_init();
         let directory = tempfile::tempdir().unwrap();
-        let config = Config {
+        let mut config = Config {
             data_dir: directory.path().join("data"),
             listen: "127.0.0.1:0".parse().unwrap(),
             agent_listen: "127.0.0.1:0".parse().unwrap(),
@@ -64,6 +75,7 @@ impl World {
             platform_domain: "apps.example".parse().unwrap(),
             ingress_port: None,
             currency: Currency::EUR,
+            billing: Settings::default(),
             database_url: database.url.clone(),
             plugins_dir: built::plugins(),
             program: built::program(),
@@ -72,6 +84,7 @@ impl World {
             trusted_proxies: Vec::new(),
             development: true,
         };
+        change(&mut config);
         let clock = ManualClock::at(system_clock().now());
         let mut world = Self { database, clock, config, _directory: directory, core: None };
         world.start(crash).await;

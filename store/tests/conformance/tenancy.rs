@@ -3,23 +3,26 @@
 use std::collections::HashMap;
 
 use slipway_model::{
-    ApplicationId, AuditEventId, Currency, DeploymentId, EnvKey, EventId, InstanceId, InvitationId, LedgerEntryId, MembershipId, Money,
-    NodeId, OperationId, OrganizationId, ReleaseId, Role, Sha256Digest, Slug, UploadId, VariableId, Viewer,
-    state::{ApplicationStatus, LedgerEntryKind, VariableScope},
+    ApplicationId, AuditEventId, DeploymentId, EnvKey, EventId, InstanceId, InvitationId, InvoiceId, LedgerEntryId, MembershipId, Money,
+    NodeId, OperationId, OrganizationId, ReleaseId, Role, Sha256Digest, Slug, SpendingAlertId, UploadId, VariableId, Viewer,
+    state::{ApplicationStatus, InvoiceStatus, LedgerAccount, LedgerEntryKind, UsageKind, VariableScope},
 };
 use slipway_store::{
     Page, StoreError, Tx,
     applications::{self, Application, Filter},
     audit::{self, AuditFilter},
+    billing_accounts::{self, Account},
     build_logs, deployments,
     events::{self, NewEvent},
+    execute,
     idempotency::{self, Request},
     instances,
     invitations::{self, Invitation},
+    invoices::{self, Invoice},
     ledger::{self, LedgerEntry},
     memberships, operations,
     organizations::{self, Organization},
-    quotas, releases, uploads, usage,
+    quotas, releases, spending_alerts, suspensions, uploads, usage,
     variables::{self, Variable},
 };
 use slipway_store_testing::{TestDatabase, on_both};
@@ -40,6 +43,9 @@ struct Owned {
     instance: InstanceId,
     node: NodeId,
     operation: OperationId,
+    entry: LedgerEntryId,
+    invoice: Invoice,
+    alert: SpendingAlertId,
 }
 
 async fn owned(tx: &mut Tx, world: &World) -> Owned {
@@ -81,15 +87,47 @@ async fn owned(tx: &mut Tx, world: &World) -> Owned {
     let record = usage::UsageRecord {
         id: slipway_model::UsageId::new(&world.clock),
         organization_id: world.organization.id,
-        application_id: application.id,
-        instance_id: instance,
+        kind: UsageKind::Instance,
+        subject_id: application.id.uuid(),
+        resource_id: instance.uuid(),
         started_at: world.now(),
         ended_at: None,
         rated_until: world.now(),
+        settled: false,
         hourly_rate: Money::from_nanos(1),
     };
     usage::begin(tx, &record).await.unwrap();
-    ledger::insert(tx, &world.viewer, &entry(world)).await.unwrap();
+    billing_accounts::lock(tx, &world.viewer, world.organization.id, world.now()).await.unwrap();
+    // Of a usage, and on the wallet, so that every question has an answer.
+    let charged = LedgerEntry {
+        debit: LedgerAccount::Wallet,
+        credit: LedgerAccount::Revenue,
+        subject_id: Some(application.id.uuid()),
+        period_start: Some(world.now()),
+        period_end: Some(world.now()),
+        ..entry(world)
+    };
+    let charged = LedgerEntry { idempotency_key: charged.id.to_string(), ..charged };
+    ledger::append(tx, &world.viewer, std::slice::from_ref(&charged)).await.unwrap();
+    let day = usage::UsageDay {
+        organization_id: world.organization.id,
+        subject_id: application.id.uuid(),
+        kind: UsageKind::Instance,
+        day: world.now(),
+        micros: 1,
+        amount: Money::from_nanos(1),
+    };
+    usage::add_days(tx, &[day]).await.unwrap();
+    let mut invoice = invoices::draft(tx, &world.viewer, &crate::money::invoice(world)).await.unwrap();
+    invoice.status = InvoiceStatus::Open;
+    invoice.number = Some(invoices::next_number(tx).await.unwrap());
+    invoices::save(tx, &world.viewer, &invoice, InvoiceStatus::Draft).await.unwrap();
+    let alert = crate::money::alert(world);
+    spending_alerts::insert(tx, &world.viewer, &alert).await.unwrap();
+    suspensions::insert(tx, &world.viewer, &crate::money::suspension(world, application.id)).await.unwrap();
+    let on_invoice = LedgerEntry { sequence: 2, amount: Money::from_nanos(5), ..entry(world) };
+    ledger::append(tx, &world.viewer, &[on_invoice]).await.unwrap();
+    execute!(tx, "UPDATE ledger_entries SET invoice_id = $1 WHERE sequence = 2", invoice.id).unwrap();
     let invitation = crate::invitations::invitation(world, "guest@example.org");
     invitations::insert(tx, &world.viewer, &invitation, Sha256Digest::of(b"invitation")).await.unwrap();
     let audit_event = audit::append(tx, &crate::audit::event(world, "x")).await.unwrap().id;
@@ -107,24 +145,14 @@ async fn owned(tx: &mut Tx, world: &World) -> Owned {
         instance: rollout.instance.id,
         node: rollout.node.id,
         operation: rollout.operation.id,
+        entry: charged.id,
+        invoice,
+        alert: alert.id,
     }
 }
 
 fn entry(world: &World) -> LedgerEntry {
-    LedgerEntry {
-        id: LedgerEntryId::new(&world.clock),
-        organization_id: world.organization.id,
-        application_id: None,
-        instance_id: None,
-        kind: LedgerEntryKind::UsageInstance,
-        amount: Money::from_nanos(-1),
-        currency: Currency::EUR,
-        description: String::new(),
-        period_start: None,
-        period_end: None,
-        idempotency_key: format!("{}", LedgerEntryId::new(&world.clock)),
-        created_at: world.now(),
-    }
+    crate::money::entry(world, &LedgerEntryId::new(&world.clock).to_string(), 1, LedgerEntryKind::TopUp, 1)
 }
 
 impl Owned {
@@ -146,6 +174,7 @@ impl Owned {
         };
         let clock = &world.clock;
         let invitation = Invitation { id: InvitationId::new(clock), organization_id: organization.id, ..self.invitation.clone() };
+        let invoice = Invoice { id: InvoiceId::new(clock), organization_id: organization.id, ..self.invoice.clone() };
         Self {
             organization,
             membership: MembershipId::new(clock),
@@ -159,6 +188,9 @@ impl Owned {
             instance: InstanceId::new(clock),
             node: NodeId::new(clock),
             operation: OperationId::new(clock),
+            entry: LedgerEntryId::new(clock),
+            invoice,
+            alert: SpendingAlertId::new(clock),
         }
     }
 }
@@ -231,6 +263,7 @@ async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer,
         applications::update(tx, viewer, &of.application, 1),
         applications::set_status(tx, viewer, application, ApplicationStatus::Crashed, None),
         applications::set_stopped(tx, viewer, application, true),
+        applications::return_to_plan(tx, viewer, application, of.application.plan_id, of.application.plan_id),
         applications::set_current(tx, viewer, application, release, deployment),
         applications::set_tool_lock(tx, viewer, application, lock),
         applications::delete(tx, viewer, application, now),
@@ -248,9 +281,33 @@ async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer,
         events::after(tx, viewer, Some(application), 0, 10),
         events::after(tx, viewer, None, 0, 10),
         usage::of_organization(tx, viewer, organization, from, to),
-        ledger::list(tx, viewer, organization, page),
+        only(usage::run_rates(tx, viewer, &[organization])),
+        usage::days(tx, viewer, &[organization], from, to),
+        ledger::list(tx, viewer, organization, None, page),
+        only(ledger::of_each_organization(tx, viewer, &[organization], None, page)),
+        ledger::find(tx, viewer, of.entry),
+        ledger::by_key(tx, viewer, organization, &of.entry.to_string()),
+        ledger::written(tx, viewer, organization, &[of.entry.to_string()]),
+        ledger::since(tx, viewer, organization, (from, to), 0, 10),
         ledger::balance(tx, viewer, organization),
-        ledger::spending(tx, viewer, organization, from, to),
+        ledger::charged(tx, viewer, Some(&[organization]), from, to),
+        ledger::billed(tx, viewer, organization, to, None),
+        ledger::put_on_invoice(tx, viewer, organization, to, of.invoice.id),
+        ledger::take_off_invoice(tx, viewer, of.invoice.id),
+        billing_accounts::find(tx, viewer, organization),
+        only(billing_accounts::of_each(tx, viewer, &[organization])),
+        billing_accounts::committed(tx, viewer, organization),
+        invoices::find(tx, viewer, of.invoice.id),
+        invoices::lock(tx, viewer, of.invoice.id),
+        only(invoices::of_each_organization(tx, viewer, &[organization], page)),
+        invoices::open_of(tx, viewer, organization),
+        invoices::save(tx, viewer, &of.invoice, InvoiceStatus::Open),
+        spending_alerts::find(tx, viewer, of.alert),
+        only(spending_alerts::of_each(tx, viewer, &[organization])),
+        spending_alerts::delete(tx, viewer, of.alert),
+        suspensions::find(tx, viewer, application),
+        only(suspensions::of_each(tx, viewer, &[application])),
+        suspensions::delete(tx, viewer, application),
         deployments::find(tx, viewer, of.deployment),
         deployments::by_ids(tx, viewer, &[of.deployment]),
         deployments::of_application(tx, viewer, application, None, page),
@@ -327,7 +384,12 @@ async fn nothing_is_written_into_a_foreign_organization() {
             applications::insert(&mut tx, viewer, &world.application("new")).await,
             variables::upsert(&mut tx, viewer, &Variable { id: VariableId::new(&world.clock), ..theirs.variable.clone() }).await,
             uploads::insert(&mut tx, viewer, &crate::uploads::upload(&world, &theirs.application), ticket).await,
-            ledger::insert(&mut tx, viewer, &entry(&world)).await.map(drop),
+            ledger::append(&mut tx, viewer, &[entry(&world)]).await,
+            billing_accounts::lock(&mut tx, viewer, world.organization.id, world.now()).await.map(drop),
+            billing_accounts::save(&mut tx, viewer, &Account::blank(world.organization.id, world.now())).await,
+            invoices::draft(&mut tx, viewer, &crate::money::invoice(&world)).await.map(drop),
+            spending_alerts::insert(&mut tx, viewer, &crate::money::alert(&world)).await,
+            suspensions::insert(&mut tx, viewer, &crate::money::suspension(&world, theirs.application.id)).await.map(drop),
             invitations::insert(&mut tx, viewer, &crate::invitations::invitation(&world, "x@example.org"), ticket).await,
             idempotency::remember(&mut tx, viewer, request, theirs.upload, world.now()).await.map(drop),
         ];

@@ -2,6 +2,7 @@
 
 mod account;
 mod application;
+mod billing;
 mod catalog;
 mod deployment;
 mod fleet;
@@ -24,4 +25,5 @@ pub struct Mutation(
     organization::OrganizationMutation,
     person::PersonMutation,
     plugin::PluginMutation,
+    billing::BillingMutation,
 );

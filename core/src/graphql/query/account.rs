@@ -7,6 +7,7 @@ use slipway_store as store;
 
 use crate::{
     audit,
+    billing::{accounts, invoices},
     error::UserError,
     graphql::{
         access::{Role, auth, opens},
@@ -17,8 +18,9 @@ use crate::{
         load::Living,
         page::page,
         types::{
-            ApiToken, Application, ApplicationInstance, AuditEvent, Build, Deployment, EnvironmentVariable, Invitation, Membership, Node,
-            NodeEnrollmentToken, Operation, Organization, Plan, Plugin, Region, Runtime, Session, SourceUpload, User, WorkerNode,
+            ApiToken, Application, ApplicationInstance, AuditEvent, BillingAccount, Build, Deployment, EnvironmentVariable, Invitation,
+            Invoice, LedgerEntry, Membership, Node, NodeEnrollmentToken, Operation, Organization, Plan, Plugin, Region, Runtime, Session,
+            SourceUpload, SpendingAlert, User, WorkerNode,
         },
     },
     invitations, organizations, plugins,
@@ -119,6 +121,11 @@ impl AccountQuery {
     }
 }
 
+/// Members who are no administrators do not see what is paid.
+fn pays(viewer: &model::Viewer, organization: model::OrganizationId) -> bool {
+    organizations::require(viewer, organization, model::Role::Admin).is_ok()
+}
+
 /// What the caller's token does not open is not there: the executor asks for fields that all kinds have by no kind's name.
 pub(in crate::graphql) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     let viewer = ctx.viewer()?;
@@ -188,6 +195,20 @@ async fn look_up(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
             found.map(|row| Node::SourceUpload(SourceUpload { row, ticket: None }))
         }
         model::OperationId::PREFIX => rows.load::<model::OperationId>(parsed!()).await?.map(|row| Node::Operation(Operation(row))),
+        model::BillingAccountId::PREFIX => {
+            let id: model::BillingAccountId = parsed!();
+            let account = accounts::find(platform, viewer, model::OrganizationId::from_uuid(id.uuid())).await;
+            account.ok().map(|account| Node::BillingAccount(BillingAccount(account)))
+        }
+        model::LedgerEntryId::PREFIX => {
+            let found = store::ledger::find(&mut platform.db.read_as(viewer).await?, viewer, parsed!()).await?;
+            found.filter(|row| pays(viewer, row.organization_id)).map(|row| Node::LedgerEntry(LedgerEntry(row)))
+        }
+        model::InvoiceId::PREFIX => invoices::find(platform, viewer, parsed!()).await?.map(|row| Node::Invoice(Invoice(row))),
+        model::SpendingAlertId::PREFIX => {
+            let found = store::spending_alerts::find(&mut platform.db.read_as(viewer).await?, viewer, parsed!()).await?;
+            found.filter(|row| pays(viewer, row.organization_id)).map(|row| Node::SpendingAlert(SpendingAlert(row)))
+        }
         model::PluginRowId::PREFIX if admin => plugins::find(platform, viewer, parsed!()).await?.map(|plugin| Node::Plugin(Plugin(plugin))),
         _ => None,
     })

@@ -2,6 +2,7 @@
 
 mod account;
 mod application;
+mod billing;
 mod catalog;
 mod fleet;
 mod people;
@@ -22,4 +23,5 @@ pub struct Query(
     people::PeopleQuery,
     rate_limit::RateLimitQuery,
     reports::ReportQuery,
+    billing::BillingQuery,
 );

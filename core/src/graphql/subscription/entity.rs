@@ -6,7 +6,7 @@ use futures::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use slipway_model::{ApplicationId, DeploymentId, OperationId, Viewer};
+use slipway_model::{ApplicationId, DeploymentId, OperationId, OrganizationId, Viewer};
 use slipway_store as store;
 use tokio::sync::broadcast::{
     Receiver,
@@ -16,13 +16,14 @@ use tokio::sync::broadcast::{
 use crate::{
     Platform,
     auth::Caller,
+    billing::accounts,
     changes::{Change, Changed},
     error::Error,
     graphql::{
         access::{Permission, Role, permitted},
         context::{Request, id},
         error::{Result, event_error},
-        types::{Application, Deployment, Operation},
+        types::{Application, BillingAccount, Deployment, Operation},
     },
 };
 
@@ -66,6 +67,21 @@ impl EntitySubscription {
                     async move { Ok(store::deployments::find(&mut platform.db.read_as(viewer).await?, viewer, id).await?.map(Deployment)) },
                 )
             },
+        ))
+    }
+
+    /// An organization's account, whenever it, its ledger, its invoices or its alerts change.
+    #[graphql(directive = permitted::apply(Role::OrgAdmin, Permission::BillingRead))]
+    async fn billing_changed(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose.")] organization_id: ID,
+    ) -> Result<BoxStream<'static, async_graphql::Result<BillingAccount>>> {
+        let id: OrganizationId = self::id("organizationId", &organization_id).map_err(|_| Error::NotFound)?;
+        Ok(watch(
+            ctx,
+            move |what| matches!(what, Changed::Billing(changed) if *changed == id),
+            move |platform, viewer| Box::pin(async move { Ok(Some(BillingAccount(accounts::find(platform, viewer, id).await?))) }),
         ))
     }
 

@@ -6,14 +6,16 @@ use slipway_store as store;
 
 use super::{
     Deployment, EnvironmentVariable, Organization, Plan, Region, Runtime, User,
+    billing::PlanOffer,
     money::Money,
     source::{ApplicationSource, BuildConfig, HealthCheck},
-    state::{ApplicationStatus, DeploymentStatus, VariableScope},
+    state::{ApplicationStatus, DeploymentStatus, SuspensionReason, VariableScope},
 };
 use crate::{
     applications,
     graphql::{
         access::Permission,
+        billed::{PlansOnOffer, SuspensionOf},
         connection::{ApplicationInstanceConnection, DeploymentConnection, EventConnection, OperationConnection},
         context::Request,
         cost::cost,
@@ -21,7 +23,7 @@ use crate::{
         lists, load,
         page::page,
     },
-    runtimes, variables,
+    plan_changes, runtimes, variables,
 };
 
 /// What a customer owns: code from somewhere, running as instances under a name.
@@ -58,6 +60,25 @@ impl Application {
     /// Why, where that is not plain.
     async fn status_reason(&self) -> Option<&str> {
         self.0.status_reason.as_deref()
+    }
+
+    /// Why it is suspended; `null`: it is not.
+    async fn suspension_reason(&self, ctx: &Context<'_>) -> Result<Option<SuspensionReason>> {
+        Ok(ctx.rows().need_of(SuspensionOf(self.0.id)).await?.map(Into::into))
+    }
+
+    /// The plans that it may move to, and of the others why not.
+    #[graphql(directive = cost::apply(20, None))]
+    async fn plan_offers(&self, ctx: &Context<'_>) -> Result<Vec<PlanOffer>> {
+        let rows = ctx.rows();
+        let from = rows.need(self.0.plan_id).await?;
+        let active = rows.need_of(PlansOnOffer()).await?;
+        let release: Option<store::releases::Release> = match self.0.current_release_id {
+            Some(id) => rows.load(id).await?,
+            None => None,
+        };
+        let offers = plan_changes::offers(ctx.platform(), &self.0, &from, active, release.as_ref()).await?;
+        Ok(offers.into_iter().map(PlanOffer).collect())
     }
 
     /// What each of its instances gets.

@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod audit;
+pub mod billing;
 pub mod build;
 pub mod deployment;
 pub mod event;
@@ -26,10 +27,11 @@ pub mod worker_node;
 use async_graphql::{ID, Interface};
 
 pub use self::{
-    application::Application, audit::AuditEvent, build::Build, deployment::Deployment, event::Event, instance::ApplicationInstance,
-    invitation::Invitation, operation::Operation, organization::Membership, organization::Organization, plan::Plan, plugin::Plugin,
-    region::Region, runtime::Runtime, upload::SourceUpload, user::ApiToken, user::Session, user::User, variable::EnvironmentVariable,
-    worker_node::NodeEnrollmentToken, worker_node::WorkerNode,
+    application::Application, audit::AuditEvent, billing::BillingAccount, billing::Invoice, billing::LedgerEntry, billing::SpendingAlert,
+    build::Build, deployment::Deployment, event::Event, instance::ApplicationInstance, invitation::Invitation, operation::Operation,
+    organization::Membership, organization::Organization, plan::Plan, plugin::Plugin, region::Region, runtime::Runtime,
+    upload::SourceUpload, user::ApiToken, user::Session, user::User, variable::EnvironmentVariable, worker_node::NodeEnrollmentToken,
+    worker_node::WorkerNode,
 };
 
 /// Anything that has an id of its own.
@@ -57,6 +59,10 @@ pub enum Node {
     Event(Event),
     AuditEvent(AuditEvent),
     Plugin(Plugin),
+    BillingAccount(BillingAccount),
+    LedgerEntry(LedgerEntry),
+    Invoice(Invoice),
+    SpendingAlert(SpendingAlert),
 }
 
 /// Anything that belongs to an organization: who is no member of that does not see it.
@@ -74,4 +80,7 @@ pub enum OrganizationOwned {
     Build(Build),
     EnvironmentVariable(EnvironmentVariable),
     SourceUpload(SourceUpload),
+    BillingAccount(BillingAccount),
+    Invoice(Invoice),
+    SpendingAlert(SpendingAlert),
 }

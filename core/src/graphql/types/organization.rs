@@ -10,13 +10,14 @@ use crate::{
     error::Error,
     graphql::{
         access::Role,
+        billed::AccountOf,
         connection::{ApplicationConnection, AuditEventConnection, InvitationConnection, MembershipConnection},
         context::Request,
         cost::cost,
         error::Result,
         lists, load,
         page::page,
-        types::{User, state::ApplicationStatus},
+        types::{BillingAccount, User, state::ApplicationStatus},
     },
     organizations, quotas,
 };
@@ -50,6 +51,12 @@ impl Organization {
     /// What you may do in it.
     async fn viewer_role(&self, ctx: &Context<'_>) -> Result<Role> {
         Ok(ctx.viewer()?.role_in(self.0.id).map_or(Role::Anyone, Role::from))
+    }
+
+    /// What it pays from. `null` unless you are one of its administrators.
+    async fn billing(&self, ctx: &Context<'_>) -> Result<Option<BillingAccount>> {
+        organizations::require(ctx.viewer()?, self.0.id, slipway_model::Role::Admin)?;
+        Ok(Some(BillingAccount(ctx.rows().need_of(AccountOf(self.0.id)).await?)))
     }
 
     /// How much it may have, and has.

@@ -169,6 +169,63 @@ states! {
         /// It was called off.
         Canceled,
     }
+    /// What a ledger entry is for.
+    LedgerEntryKind = "slipway_model::state::LedgerEntryKind" {
+        /// An instance of an application ran.
+        UsageInstance,
+        /// A managed database ran.
+        UsageDatabase,
+        /// Usage was charged that turned out not to have been.
+        Refund,
+        /// A payment.
+        TopUp,
+        /// What an administrator of the platform gave or took.
+        Adjustment,
+    }
+    /// What a ledger entry takes from, and gives to.
+    LedgerAccount = "slipway_model::state::LedgerAccount" {
+        /// What the platform owes an organization.
+        Wallet,
+        /// What organizations were charged.
+        Revenue,
+        /// What organizations paid.
+        Payments,
+        /// What administrators gave and took.
+        Adjustments,
+        /// Usage that nobody was charged for, while billing was off.
+        Waived,
+    }
+    /// How an account stands.
+    BillingAccountStatus = "slipway_model::state::BillingStatus" {
+        /// It covers what runs.
+        Active,
+        /// It covers little more.
+        LowBalance,
+        /// It covers nothing more; what runs goes on until the grace ends.
+        Grace,
+        /// It covers nothing more, and what ran is suspended.
+        Suspended,
+    }
+    /// How far an invoice is.
+    InvoiceStatus = "slipway_model::state::InvoiceStatus" {
+        /// Not issued yet.
+        Draft,
+        /// Issued, and not covered by the wallet.
+        Open,
+        /// Issued, and covered.
+        Paid,
+        /// Issued, and taken back.
+        Void,
+    }
+    /// Why an application is suspended.
+    SuspensionReason = "slipway_model::state::SuspensionReason" {
+        /// Its organization's balance is exhausted.
+        InsufficientBalance,
+        /// It was abused, or abused others.
+        Abuse,
+        /// An administrator of the platform decided so.
+        Admin,
+    }
     /// Where a line of a log came from.
     LogStream = "slipway_model::state::LogStream" {
         /// Standard output of an instance.

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
 mod apps;
+mod billing;
 mod dashboard;
 mod deploy;
 mod memory;
@@ -40,6 +41,9 @@ async fn main() -> Result<()> {
     }
     if is_wanted("dashboard") {
         dashboard::measure().await?;
+    }
+    if is_wanted("billing") {
+        billing::measure().await?;
     }
     if is_wanted("sockets") {
         sockets::measure().await?;
