@@ -87,7 +87,10 @@ impl Leaders {
                 billing: Settings { mode: Mode::Prepaid, customers_top_up: false },
                 database_url: database_url.to_owned(),
                 plugins_dir: plugins.clone(),
+                // Its plugins are those of the platform, which need no process of their own.
+                program: std::env::current_exe()?,
                 points_per_minute: u32::MAX,
+                answer_within: Config::USUAL_ANSWER_WITHIN,
                 trusted_proxies: Vec::new(),
                 development: false,
             };

@@ -73,6 +73,7 @@ fn config(data: &Path) -> Result<slipway_core::Config> {
         platform_domain: "localhost".parse()?,
         ingress_port: None,
         currency: "EUR".parse()?,
+        billing: slipway_core::billing::Settings::default(),
         database_url: format!("sqlite://{}", data.join("slipway.db").display()),
         plugins_dir: dist().join("plugins"),
         program: slipway_e2e::binary()?,
