@@ -64,7 +64,8 @@ async fn a_library_that_is_none_is_left_out_with_its_reason_and_the_rest_works()
 fn own_plugin(version: &str) -> Result<tempfile::TempDir> {
     let directory = fresh_copy(&shipped_plugins().join("billing-hourly"))?;
     let path = directory.path().join("plugin.toml");
-    let manifest = fs::read_to_string(&path)?.replace("\"billing-hourly\"", "\"billing-own\"").replace("\"0.1.0\"", &format!("\"{version}\""));
+    let manifest =
+        fs::read_to_string(&path)?.replace("\"billing-hourly\"", "\"billing-own\"").replace("\"0.1.0\"", &format!("\"{version}\""));
     fs::write(path, manifest)?;
     Ok(directory)
 }

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use slipway_core::seed;
 
 use crate::{
-    dump, plugin_life,
+    dump,
     fixture::{Fixture, Shared, kind_of, sensible},
     introspected::{Fill, Schema},
+    plugin_life,
     world::World,
 };
 
