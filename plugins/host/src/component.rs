@@ -11,10 +11,12 @@ use std::{
 
 use slipway_buildpack_host::{HostError, Responder, ResponderLimits, Responders, Session};
 use slipway_plugin_abi::{MESSAGE_VERSIONS, status};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
 
 use crate::{LoadError, Misconduct, library::RawReply, plugin::Unanswered, reply::shortened};
 
+/// What the outer limits leave for the inner ones to speak first.
+const GRACE: Duration = Duration::from_millis(250);
 /// Instances that are kept between calls.
 const KEPT: usize = 4;
 
@@ -51,15 +53,12 @@ struct Instance {
 impl Component {
     /// Starts it once, to see that it can be.
     pub async fn open(responder: Responder, [lowest, highest]: [u32; 2], time: Duration) -> Result<Self, LoadError> {
-        let runtime = Handle::current();
-        let starting = tokio::task::spawn_blocking(move || {
-            runtime.block_on(async {
-                let mut session = responder.start(time).await?;
-                let versions = session.message_versions(time).await?;
-                Ok::<_, HostError>((responder, session, versions))
-            })
+        let started = guest(time, async move || {
+            let mut session = responder.start(time).await?;
+            let versions = session.message_versions(time).await?;
+            Ok::<_, HostError>((responder, session, versions))
         });
-        let started = starting.await.map_err(|error| LoadError::Stopped(error.to_string()))?;
+        let started = started.await.map_err(LoadError::Stopped)?.ok_or(LoadError::Overran(time))?;
         let (responder, session, spoken) = started.map_err(|error| LoadError::NotStarted(error.to_string()))?;
         let least = lowest.max(spoken.0).max(*MESSAGE_VERSIONS.start());
         let message_version = highest.min(spoken.1).min(*MESSAGE_VERSIONS.end());
@@ -92,11 +91,22 @@ impl Component {
         self.0.lock().idle.clear();
     }
 
-    /// On a thread where blocking is allowed: a guest that computes does so on nobody else's.
     pub async fn call(&self, request: Vec<u8>, deadline: Duration) -> Result<RawReply, Unanswered> {
-        let (inner, runtime) = (Arc::clone(&self.0), Handle::current());
-        let answering = tokio::task::spawn_blocking(move || runtime.block_on(inner.answer(&request, deadline)));
-        answering.await.map_err(|error| Unanswered::NotMade(error.to_string()))?
+        let inner = Arc::clone(&self.0);
+        let answered = guest(deadline, async move || inner.answer(&request, deadline).await);
+        answered.await.map_err(Unanswered::NotMade)?.ok_or(Misconduct::Overran(deadline))?
+    }
+}
+
+/// Has a guest at work on a thread where blocking is allowed: one that computes does so on nobody else's. `None`: it is given up. Its own
+/// time ends what it computes; this limit is for what it waits for in the host, such as a sleep.
+async fn guest<T: Send + 'static>(time: Duration, work: impl AsyncFnOnce() -> T + Send + 'static) -> Result<Option<T>, String> {
+    let runtime = Handle::current();
+    let working = tokio::task::spawn_blocking(move || runtime.block_on(async { timeout(time + GRACE, work()).await.ok() }));
+    // Should the host itself block on its behalf, the thread is left behind.
+    match timeout(time + 2 * GRACE, working).await {
+        Ok(worked) => worked.map_err(|error| error.to_string()),
+        Err(_) => Ok(None),
     }
 }
 

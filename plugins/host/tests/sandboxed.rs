@@ -64,6 +64,7 @@ async fn whatever_it_does_costs_that_call_and_no_more() {
         ("overflow", "was stopped"),
         ("memory", "more than 64 MiB of memory"),
         ("spin", "within 2 s"),
+        ("sleep", "within 2 s"),
         ("no_json", "unusable"),
         ("no_text", "unusable"),
         ("no_status", "unknown status 77"),
@@ -72,7 +73,7 @@ async fn whatever_it_does_costs_that_call_and_no_more() {
     ] {
         let (_plugins, evil) = evil().await;
         let begun = Instant::now();
-        let outcome = resolve(&evil, deed, "out of cheese").await;
+        let outcome = resolve(&evil, deed, if deed == "sleep" { "600000" } else { "out of cheese" }).await;
         let Err(CallError::Misconduct { misconduct, .. }) = &outcome else { panic!("{deed}: {outcome:?}") };
         assert!(misconduct.to_string().contains(says), "{deed}: {misconduct}");
         assert!(begun.elapsed() < DEADLINE + Duration::from_secs(2), "{deed}: {:?}", begun.elapsed());
