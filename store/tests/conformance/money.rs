@@ -324,7 +324,7 @@ async fn an_invoice_is_drafted_anew_until_it_is_issued() {
         assert!(invoices::save(&mut tx, EVERYBODY, &issued, InvoiceStatus::Draft).await.unwrap());
         assert!(!invoices::save(&mut tx, EVERYBODY, &issued, InvoiceStatus::Draft).await.unwrap(), "it is no draft any more");
         assert_eq!(invoices::find(&mut tx, &world.viewer, issued.id).await.unwrap(), Some(issued.clone()));
-        assert_eq!(invoices::open_of(&mut tx, &world.viewer, organization).await.unwrap(), [issued.clone()]);
+        assert_eq!(invoices::open_of(&mut tx, &world.viewer, organization).await.unwrap(), std::slice::from_ref(&issued));
         assert_eq!(invoices::numbers(&mut tx).await.unwrap(), [1]);
         assert_eq!(ledger::take_off_invoice(&mut tx, EVERYBODY, issued.id).await.unwrap(), 3);
         // The month may be drafted again.
@@ -356,7 +356,10 @@ async fn an_alert_is_reached_once_a_month() {
         let row = alert(&world);
         spending_alerts::insert(&mut tx, &world.viewer, &row).await.unwrap();
         assert_eq!(spending_alerts::find(&mut tx, &world.viewer, row.id).await.unwrap(), Some(row.clone()));
-        assert_eq!(spending_alerts::of_each(&mut tx, &world.viewer, &[organization]).await.unwrap()[&organization], [row.clone()]);
+        assert_eq!(
+            spending_alerts::of_each(&mut tx, &world.viewer, &[organization]).await.unwrap()[&organization],
+            std::slice::from_ref(&row)
+        );
         let (month, next) = (world.now(), world.later(2_678_400));
         assert_eq!(spending_alerts::waiting(&mut tx, month).await.unwrap(), std::slice::from_ref(&row));
         assert!(spending_alerts::reached(&mut tx, row.id, month).await.unwrap());
