@@ -13,7 +13,7 @@ use slipway_plugin_host::PluginHost;
 use slipway_store::{Db, Keyring};
 use url::Url;
 
-use crate::{auth::Sights, changes::Changes, crash::CrashPoints, fleet::Fleet, operations::Wake};
+use crate::{auth::Sights, changes::Changes, crash::CrashPoints, fleet::Fleet, install::Installer, metrics::Metrics, operations::Wake};
 
 /// How this control plane is set up. Read once, at the start.
 #[derive(Debug, Clone)]
@@ -63,6 +63,8 @@ pub struct Parts {
     pub changes: Changes,
     pub sights: Sights,
     pub wake: Wake,
+    pub metrics: Metrics,
+    pub installer: Installer,
     pub config: Config,
     pub crash: CrashPoints,
     /// When this process began to listen to agents: silence from before it says nothing about a node.

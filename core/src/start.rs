@@ -14,7 +14,10 @@ use crate::{
     changes::Changes,
     crash::CrashPoints,
     fleet::{self, AgentListener, Fleet, ListenError},
-    housekeeping, http, metering,
+    housekeeping, http,
+    install::Installer,
+    metering,
+    metrics::{self, Metrics},
     operations::{self, Wake},
     seed,
     tls::{Authority, TlsError},
@@ -107,6 +110,7 @@ pub async fn start_in(config: Config, setting: Setting) -> Result<Core, StartErr
     tasks.spawn(operations::run(platform.clone(), stop.clone()));
     tasks.spawn(fleet::watch_for_silence(platform.clone(), stop.clone()));
     tasks.spawn(metering::run(platform.clone(), stop.clone()));
+    tasks.spawn(metrics::run(platform.clone(), stop.clone()));
     tasks.spawn(housekeeping::run(platform.clone(), stop.clone()));
     tasks.spawn(serve_agents(platform.clone(), agents, stop.clone()));
     tasks.spawn(serve_public(platform.clone(), socket, stop.clone()));
@@ -132,6 +136,8 @@ async fn open(config: Config, setting: Setting) -> Result<Platform, StartError> 
         changes: Changes::default(),
         sights: Sights::default(),
         wake: Wake::default(),
+        metrics: Metrics::default(),
+        installer: Installer::default(),
         config,
         crash,
         started_at,

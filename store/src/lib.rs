@@ -42,6 +42,7 @@ pub mod instances;
 pub mod invitations;
 pub mod ledger;
 pub mod memberships;
+pub mod metrics;
 pub mod nodes;
 pub mod operations;
 pub mod organizations;

@@ -31,13 +31,14 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
 const ALLOWED: &[(&str, &[&str])] = &[
     ("slipway-model", &[]),
     ("slipway-protocol", &["slipway-model", "slipway-buildpack-wit"]),
+    ("slipway-outbound", &[]),
     ("slipway-store", &["slipway-model"]),
     ("slipway-store-testing", &["slipway-model", "slipway-store"]),
     (
         "slipway-core",
         &["slipway-model", "slipway-protocol", "slipway-store", "slipway-plugin-abi", "slipway-plugin-host", "slipway-buildpack-wit"],
     ),
-    ("slipway-agent", &["slipway-model", "slipway-protocol", "slipway-buildpack-wit", "slipway-buildpack-host"]),
+    ("slipway-agent", &["slipway-model", "slipway-protocol", "slipway-outbound", "slipway-buildpack-wit", "slipway-buildpack-host"]),
     ("slipway-plugin-abi", &[]),
     ("slipway-plugin-sdk", &["slipway-plugin-abi"]),
     ("slipway-plugin-host", &["slipway-plugin-abi"]),

@@ -1,16 +1,19 @@
 //! The way in for visitors: Traefik, its route files, and the proof that a route is in force.
 
+mod counts;
 mod file;
 pub(crate) mod plan;
 mod process;
 mod settings;
 mod traefik;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use slipway_model::Hostname;
+use slipway_model::{ApplicationId, Hostname};
 
+pub use counts::Counted;
 pub use file::{RouteError, RouteFile, substitute};
 pub use process::{IngressError, Supervisor, stop};
 pub use traefik::Traefik;
@@ -52,6 +55,9 @@ pub trait Ingress: Send + Sync {
 
     /// What is served under this name now; `revision` is the one that is hoped for.
     fn seen<'a>(&'a self, hostname: &'a Hostname, revision: &'a str) -> BoxFuture<'a, Seen>;
+
+    /// What visitors have asked of each application since the ingress began to count; or why it does not say.
+    fn counted(&self) -> BoxFuture<'_, Result<BTreeMap<ApplicationId, Counted>, String>>;
 }
 
 /// A client for the machine's own plain HTTP: no proxies, no redirects, no trust, no connection kept.

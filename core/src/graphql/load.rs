@@ -59,6 +59,10 @@ impl Tables {
         self.viewer.clone().unwrap_or_else(nobody)
     }
 
+    pub(super) fn now(&self) -> slipway_model::Timestamp {
+        self.platform.now()
+    }
+
     pub(super) async fn read<T>(&self, load: impl AsyncFnOnce(&mut store::Tx) -> Result<T, store::StoreError>) -> Result<T, LoadError> {
         let tx = async { load(&mut self.platform.db.read_as(&self.viewer()).await?).await };
         tx.await.map_err(|error| LoadError(Arc::new(error)))

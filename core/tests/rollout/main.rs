@@ -5,9 +5,11 @@ mod agent;
 mod built;
 mod world;
 
+mod asked;
 mod changes;
 mod crashes;
 mod deploys;
+mod fairness;
 mod fences;
 mod identity;
 mod logs;

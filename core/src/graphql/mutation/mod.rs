@@ -5,8 +5,10 @@ mod application;
 mod catalog;
 mod deployment;
 mod fleet;
+mod operation;
 mod organization;
 mod person;
+mod upkeep;
 mod variable;
 
 use async_graphql::MergedObject;
@@ -22,4 +24,6 @@ pub struct Mutation(
     fleet::FleetMutation,
     organization::OrganizationMutation,
     person::PersonMutation,
+    operation::OperationMutation,
+    upkeep::UpkeepMutation,
 );
