@@ -21,6 +21,8 @@ pub struct Config {
     pub buildpack_compiler: Option<PathBuf>,
     /// Whether sources may be fetched from addresses that are not on the public internet.
     pub allow_private_sources: bool,
+    /// Networks that sources may be fetched from besides the public internet.
+    pub allowed_sources: slipway_outbound::Policy,
     /// Address at which visitors reach the node's ingress.
     pub public_address: Option<String>,
     pub timing: Timing,
@@ -51,6 +53,8 @@ pub struct Timing {
     pub settle: Duration,
     /// How often the machine is compared with what is desired even if nothing seems to have changed.
     pub reconcile: Duration,
+    /// How often it is looked at what is used.
+    pub sample: Duration,
 }
 
 impl Default for Timing {
@@ -61,6 +65,7 @@ impl Default for Timing {
             resend: Duration::from_secs(10),
             settle: Duration::from_secs(30),
             reconcile: Duration::from_secs(5),
+            sample: Duration::from_secs(slipway_protocol::SAMPLE_SECONDS),
         }
     }
 }

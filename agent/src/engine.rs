@@ -169,6 +169,22 @@ pub struct EngineFacts {
     pub kernel: Option<String>,
 }
 
+/// What a container has used and uses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Of processor time, since it was started.
+    pub cpu_nanos: u64,
+    /// Without what the kernel would give back at once.
+    pub memory_bytes: u64,
+    pub memory_limit_bytes: u64,
+    /// Written beside its image; `None` where it was not looked at.
+    pub disk_bytes: Option<u64>,
+    /// Since it was started.
+    pub net_rx_bytes: u64,
+    /// Since it was started.
+    pub net_tx_bytes: u64,
+}
+
 /// What shows that a process is well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeTarget {
@@ -217,6 +233,9 @@ pub trait Engine: Send + Sync {
     fn wait(&self, owner: Owner) -> BoxFuture<'_, Result<i64, EngineError>>;
 
     fn logs(&self, owner: Owner, from: LogsFrom) -> BoxStream<'static, Result<EngineLine, EngineError>>;
+
+    /// What a running container uses. How much it wrote to the disk takes the engine long to find out.
+    fn usage(&self, owner: Owner, with_disk: bool) -> BoxFuture<'_, Result<Usage, EngineError>>;
 
     /// Yields whenever a container of this node changed. Ends when the engine can no longer be heard.
     fn changes(&self) -> BoxStream<'static, ()>;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use slipway_model::{InstanceId, Timestamp};
-use slipway_protocol::{LogBatch, LogLine, LogQuery, LogQueryId};
+use slipway_protocol::{LogBatch, LogLine, LogQuery, LogQueryId, PastLines};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -173,7 +173,11 @@ impl Sink {
 
 async fn read(engine: Arc<dyn Engine>, query: LogQuery, out: mpsc::Sender<Told>) {
     let mut last: HashMap<InstanceId, Timestamp> = HashMap::new();
-    let Ok(()) = history(&*engine, &query, &mut last, &out).await else { return };
+    let mut wanted = Wanted::of(&query, out.clone());
+    let whole = history(&*engine, &query, &mut last, &mut wanted).await;
+    if wanted.hand_over().await.is_err() || whole.is_err() {
+        return;
+    }
     if !query.follow {
         return;
     }
@@ -197,7 +201,7 @@ async fn history(
     engine: &dyn Engine,
     query: &LogQuery,
     last: &mut HashMap<InstanceId, Timestamp>,
-    out: &mpsc::Sender<Told>,
+    wanted: &mut Wanted,
 ) -> Result<(), Closed> {
     if query.tail == Some(0) {
         return Ok(());
@@ -216,12 +220,61 @@ async fn history(
         let (instance, stream) = &mut streams[index];
         if let Some(line) = held[index].take() {
             last.insert(*instance, at);
-            out.send(of(*instance, line)).await.map_err(|_| Closed)?;
+            wanted.take(of(*instance, line)).await?;
         }
         held[index] = next_after(stream, query.since).await;
         heads.extend(held[index].as_ref().map(|line| Reverse((line.at, index))));
     }
     Ok(())
+}
+
+/// What of the past goes on its way: all of it, or as much of it as was asked for.
+struct Wanted {
+    out: mpsc::Sender<Told>,
+    past: Option<PastLines>,
+    contains: Option<String>,
+    /// Of a look for the newest, which are known at its end only. No more are held than are wanted.
+    kept: VecDeque<LogLine>,
+    count: usize,
+}
+
+impl Wanted {
+    fn of(query: &LogQuery, out: mpsc::Sender<Told>) -> Self {
+        let past = query.past.clone().filter(|_| !query.follow);
+        let contains = past.as_ref().and_then(|past| past.contains.as_ref()).map(|text| text.to_lowercase());
+        Self { out, past, contains, kept: VecDeque::new(), count: 0 }
+    }
+
+    /// Lines come in the order of time. It ends where nothing more is wanted.
+    async fn take(&mut self, line: LogLine) -> Result<(), Closed> {
+        if let Some(past) = &self.past {
+            let most = usize::try_from(past.most).unwrap_or(usize::MAX);
+            if past.until.is_some_and(|until| line.at > until) || (!past.newest && self.count >= most) || most == 0 {
+                return Err(Closed);
+            }
+            let is_wanted = past.streams.as_ref().is_none_or(|streams| streams.contains(&line.stream))
+                && self.contains.as_ref().is_none_or(|text| line.message.to_lowercase().contains(text));
+            if !is_wanted {
+                return Ok(());
+            }
+            self.count += 1;
+            if past.newest {
+                if self.kept.len() >= most {
+                    self.kept.pop_front();
+                }
+                self.kept.push_back(line);
+                return Ok(());
+            }
+        }
+        self.out.send(Told::Line(line)).await.map_err(|_| Closed)
+    }
+
+    async fn hand_over(&mut self) -> Result<(), Closed> {
+        for line in self.kept.drain(..) {
+            self.out.send(Told::Line(line)).await.map_err(|_| Closed)?;
+        }
+        Ok(())
+    }
 }
 
 /// The engine knows whole seconds only.
@@ -252,7 +305,7 @@ async fn follow(
                     existed = true;
                     if after.is_none_or(|after| line.at > after) {
                         after = Some(line.at);
-                        if out.send(of(instance, line)).await.is_err() {
+                        if out.send(Told::Line(of(instance, line))).await.is_err() {
                             return;
                         }
                     }
@@ -268,6 +321,6 @@ async fn follow(
     }
 }
 
-fn of(instance: InstanceId, line: EngineLine) -> Told {
-    Told::Line(LogLine { instance, at: line.at, stream: line.stream, message: line.message, truncated: line.truncated })
+fn of(instance: InstanceId, line: EngineLine) -> LogLine {
+    LogLine { instance, at: line.at, stream: line.stream, message: line.message, truncated: line.truncated }
 }

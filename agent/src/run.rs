@@ -21,10 +21,11 @@ use crate::images::{self, Ledger, Recording};
 use crate::ingress::{self, Absent, Ingress, IngressError, Proxy, Supervisor, Traefik};
 use crate::reconcile::{Reconciler, Signals};
 use crate::record::{Desired, Record, RecordError};
+use crate::samples::Sampler;
 use crate::session::{EngineHealth, Session};
 use crate::steady::Steady;
 use crate::task::TaskRunner;
-use crate::tasks::{Dispatcher, Tasks};
+use crate::tasks::{self, Dispatcher, Tasks};
 use crate::tls::TlsError;
 use crate::{Config, Identity, IdentityError, durable, tls};
 
@@ -95,7 +96,8 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, shutdown: CancellationToke
         ca_bundle: config.ca_bundle.clone(),
         buildpack_compiler: config.buildpack_compiler.clone(),
         allow_private_sources: config.allow_private_sources,
-        concurrent_builds: 2,
+        allowed_sources: config.allowed_sources.clone(),
+        concurrent_builds: tasks::BUILDS_AT_ONCE,
         ..BuilderConfig::new(&config.data_dir, &config.docker_socket)
     };
     let builder = Arc::new(Builder::new(builds, Arc::clone(&clock), blobs)?);
@@ -195,6 +197,16 @@ impl Parts {
         let (observed, observed_seen) = watch::channel(None);
         let (containers, containers_seen) = watch::channel(0);
         let (health, health_seen) = watch::channel(EngineHealth::default());
+        let (samples, samples_seen) = watch::channel(None);
+        let sampler = Sampler {
+            engine: Arc::clone(&self.engine),
+            ingress: Arc::clone(&self.ingress),
+            observed: observed_seen.clone(),
+            clock: Arc::clone(&self.clock),
+            data_dir: self.config.data_dir.clone(),
+            every: self.config.timing.sample.max(Duration::from_millis(100)),
+            samples,
+        };
         let reconciler = Reconciler::new(
             Arc::clone(&self.engine),
             self.ingress,
@@ -215,6 +227,7 @@ impl Parts {
             engine_health: health_seen,
             containers: containers_seen,
             observed: observed_seen,
+            samples: samples_seen,
             token: self.token,
         };
         let mut running = JoinSet::new();
@@ -222,6 +235,7 @@ impl Parts {
         running.spawn(reconciler.run(shutdown.clone()));
         running.spawn(session.run(shutdown.clone()));
         running.spawn(sweep);
+        running.spawn(sampler.run(shutdown.clone()));
         Ok(running)
     }
 }

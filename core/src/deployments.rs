@@ -5,7 +5,7 @@ mod read;
 mod source;
 
 use slipway_model::{
-    ApplicationId, DeploymentId, OrganizationId, ReleaseId, Role, Sha256Digest, Viewer,
+    ApplicationId, DeploymentId, OrganizationId, ReleaseId, Role, Sha256Digest, Timestamp, Viewer,
     state::{ApplicationStatus, DeploymentStatus, DeploymentTrigger, OperationKind, OperationStatus},
 };
 use slipway_protocol::{SourceSpec, TaskFailure};
@@ -71,7 +71,7 @@ pub async fn request(p: &Platform, viewer: &Viewer, request: DeployRequest) -> R
         }
         DeploymentSource::Image(_) => Origin::Image,
     };
-    let new = New { id, source, origin, trigger: request.trigger, release: None, rollback_of: None };
+    let new = New { id, source, origin, trigger: request.trigger, release: None, rollback_of: None, until: None };
     start(p, tx, viewer, &application, new).await
 }
 
@@ -80,7 +80,7 @@ pub async fn request(p: &Platform, viewer: &Viewer, request: DeployRequest) -> R
 /// # Errors
 /// As [`request`].
 pub async fn redeploy(p: &Platform, viewer: &Viewer, id: DeploymentId, key: Option<String>) -> Result<(Deployment, Operation)> {
-    again(p, viewer, id, key, DeploymentTrigger::Redeploy).await
+    again(p, viewer, id, key, DeploymentTrigger::Redeploy, None).await
 }
 
 /// Deploys the application's present source again because its variables have changed (R9.5). `None`: it was never deployed, so
@@ -92,7 +92,7 @@ pub async fn redeploy_for_variables(p: &Platform, viewer: &Viewer, application: 
     let row = applications::find(&mut p.db.read_as(viewer).await?, viewer, application).await?;
     let row = row.ok_or_else(|| UserError::not_found("id", "application"))?;
     match row.current_deployment_id.filter(|_| row.current_release_id.is_some()) {
-        Some(current) => again(p, viewer, current, None, DeploymentTrigger::EnvChange).await.map(Some),
+        Some(current) => again(p, viewer, current, None, DeploymentTrigger::EnvChange, None).await.map(Some),
         None => Ok(None),
     }
 }
@@ -103,6 +103,7 @@ async fn again(
     id: DeploymentId,
     key: Option<String>,
     trigger: DeploymentTrigger,
+    until: Option<Timestamp>,
 ) -> Result<(Deployment, Operation)> {
     let mut tx = p.db.begin().await?;
     let earlier = visible(&mut tx, viewer, id).await?;
@@ -118,8 +119,18 @@ async fn again(
         other => other,
     };
     let origin = if matches!(source, DeploymentSource::Image(_)) { Origin::Image } else { Origin::Source };
-    let new = New { id: new_id, source, origin, trigger, release: None, rollback_of: None };
+    let new = New { id: new_id, source, origin, trigger, release: None, rollback_of: None, until };
     start(p, tx, viewer, &application, new).await
+}
+
+/// Deploys what an application has live once more, for its node is to be left: a release lives on the node that built it, so that it
+/// is built again on another one. What is not done `until` then stays where it is.
+///
+/// # Errors
+/// It has nothing live.
+pub(crate) async fn move_away(p: &Platform, application: &Application, until: Timestamp) -> Result<(Deployment, Operation)> {
+    let live = application.current_deployment_id.ok_or_else(|| UserError::invalid_state("The application has nothing live."))?;
+    again(p, &Viewer::Platform, live, None, DeploymentTrigger::Redeploy, Some(until)).await
 }
 
 /// Goes back to what a deployment brought: the same image and the same variables, without a build.
@@ -148,6 +159,7 @@ pub async fn rollback(p: &Platform, viewer: &Viewer, id: DeploymentId, key: Opti
         trigger: DeploymentTrigger::Rollback,
         release: Some(release),
         rollback_of: Some(earlier.id),
+        until: None,
     };
     let commit = (earlier.commit_sha.clone(), earlier.commit_message.clone());
     start_at(p, tx, viewer, &application, new, commit).await
@@ -160,6 +172,8 @@ struct New {
     trigger: DeploymentTrigger,
     release: Option<ReleaseId>,
     rollback_of: Option<DeploymentId>,
+    /// See [`Payload::until`].
+    until: Option<Timestamp>,
 }
 
 async fn start(p: &Platform, tx: Tx, viewer: &Viewer, application: &Application, new: New) -> Result<(Deployment, Operation)> {
@@ -235,7 +249,7 @@ async fn start_at(
         organization: application.organization_id,
         application: application.id,
         deployment: Some(deployment.id),
-        payload: Payload::of(new.origin, new.release),
+        payload: Payload { until: new.until, ..Payload::of(new.origin, new.release) },
         created_by: viewer.user_id(),
     };
     let operation = operations::enqueue(&mut tx, p, operation).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use slipway_store::{idempotency, sessions};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Platform, error::Result, uploads};
+use crate::{Platform, error::Result, metrics, uploads};
 
 const EVERY: Duration = Duration::from_secs(10 * 60);
 
@@ -28,5 +28,5 @@ async fn tidy(platform: &Platform) -> Result<()> {
     sessions::forget_ended(&mut tx, platform.now()).await?;
     idempotency::forget(&mut tx, platform.now()).await?;
     tx.commit().await?;
-    Ok(())
+    metrics::tidy(platform).await
 }

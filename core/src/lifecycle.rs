@@ -2,14 +2,14 @@
 //! this answers.
 
 use slipway_model::{
-    ApplicationId, Viewer,
+    ApplicationId, InstanceId, ReleaseId, Viewer,
     state::{ApplicationStatus, OperationKind, SuspensionReason},
 };
 use slipway_protocol::TaskFailure;
 use slipway_store::{
     Tx,
     applications::{self, Application},
-    instances,
+    instances::{self, Instance},
     operations::Operation,
     plans, suspensions,
 };
@@ -19,7 +19,7 @@ use crate::{
     billing::reserve,
     deployments::{self, editable, tell},
     error::{Error, Result, UserError, UserErrorCode, UserErrorData},
-    events,
+    events, instances as rules,
     operations::{self, NewOperation, Origin, Payload},
     quotas::{self, More},
     rollout,
@@ -37,6 +37,31 @@ pub async fn restart(p: &Platform, viewer: &Viewer, id: ApplicationId) -> Result
     }
     released(&application)?;
     enqueue(p, tx, viewer, application, OperationKind::Restart, Origin::Release).await
+}
+
+/// A new instance of the same release, and then this one goes: no visitor notices.
+///
+/// # Errors
+/// It does not run, or a change that is under way brought it.
+pub async fn restart_instance(p: &Platform, viewer: &Viewer, id: InstanceId) -> Result<(Instance, Operation)> {
+    let mut tx = p.db.begin().await?;
+    let missing = || UserError::not_found("id", "application instance");
+    let seen = instances::find(&mut tx, viewer, id).await?.ok_or_else(missing)?;
+    let application = editable(&mut tx, viewer, seen.application_id, "id").await?;
+    // As it is now that its application is held.
+    let instance = instances::find(&mut tx, viewer, id).await?.ok_or_else(missing)?;
+    if !instance.desired || instance.status.is_terminal() {
+        return Err(UserError::invalid_state("The instance does not run any more.").into());
+    }
+    if application.current_release_id != Some(instance.release_id) || rules::coming(&mut tx, application.id).await?.contains(&id) {
+        return Err(UserError::invalid_state("The instance is just coming, or just being replaced.").into());
+    }
+    let (_, operation) = enqueue_with(p, tx, viewer, application, OperationKind::Restart, |release| Payload {
+        only: Some(id),
+        ..Payload::of(Origin::Release, release)
+    })
+    .await?;
+    Ok((instance, operation))
 }
 
 /// Ends all its instances, and with them what they cost (R12.4). Its releases and settings stay.
@@ -174,18 +199,29 @@ fn released(application: &Application) -> Result<()> {
 
 async fn enqueue(
     p: &Platform,
-    mut tx: Tx,
+    tx: Tx,
     viewer: &Viewer,
     application: Application,
     kind: OperationKind,
     origin: Origin,
+) -> Result<(Application, Operation)> {
+    enqueue_with(p, tx, viewer, application, kind, |release| Payload::of(origin, release)).await
+}
+
+async fn enqueue_with(
+    p: &Platform,
+    mut tx: Tx,
+    viewer: &Viewer,
+    application: Application,
+    kind: OperationKind,
+    payload: impl FnOnce(Option<ReleaseId>) -> Payload,
 ) -> Result<(Application, Operation)> {
     let operation = NewOperation {
         kind,
         organization: application.organization_id,
         application: application.id,
         deployment: None,
-        payload: Payload::of(origin, application.current_release_id),
+        payload: payload(application.current_release_id),
         created_by: viewer.user_id(),
     };
     let operation = operations::enqueue(&mut tx, p, operation).await?;

@@ -1,5 +1,7 @@
 //! Worker nodes: how they join, what an administrator may change, and how they leave.
 
+mod drain;
+
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
@@ -20,6 +22,8 @@ use crate::{
     events, instances as rules,
     plans::require_admin,
 };
+
+pub use drain::{Drained, Stays, drain};
 
 const SHORTEST_TTL_SECONDS: i64 = 60;
 const LONGEST_TTL_SECONDS: i64 = 24 * 60 * 60;

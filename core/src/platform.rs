@@ -14,7 +14,10 @@ use slipway_plugin_host::PluginHost;
 use slipway_store::{Db, Keyring};
 use url::Url;
 
-use crate::{application_logs::Feeds, auth::Sights, billing, changes::Changes, crash::CrashPoints, fleet::Fleet, operations::Wake};
+use crate::{
+    application_logs::Feeds, auth::Sights, billing, changes::Changes, crash::CrashPoints, fleet::Fleet, install::Installer,
+    metrics::Metrics, operations::Wake,
+};
 
 /// How this control plane is set up. Read once, at the start.
 #[derive(Debug, Clone)]
@@ -74,6 +77,8 @@ pub struct Parts {
     /// What applications write, to those who follow it.
     pub logs: Feeds,
     pub wake: Wake,
+    pub metrics: Metrics,
+    pub installer: Installer,
     pub config: Config,
     pub crash: CrashPoints,
     /// When this process began to listen to agents: silence from before it says nothing about a node.

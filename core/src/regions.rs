@@ -67,6 +67,25 @@ pub async fn update(platform: &Platform, viewer: &Viewer, id: RegionId, name: Op
     Ok(region)
 }
 
+/// Deletes a region in which nothing stands.
+///
+/// # Errors
+/// A refusal while nodes, applications or invitations of nodes are in it.
+pub async fn delete(platform: &Platform, viewer: &Viewer, id: RegionId) -> Result<RegionId> {
+    require_admin(viewer)?;
+    let mut tx = platform.db.begin().await?;
+    regions::find(&mut tx, id).await?.ok_or_else(|| UserError::not_found("id", "region"))?;
+    match regions::delete(&mut tx, id).await {
+        Err(StoreError::Reference) => {
+            let message = "Nodes or applications are, or were, in this region. Deactivate it instead: then nobody else can choose it.";
+            return Err(UserError::in_use(message).into());
+        }
+        outcome => outcome?,
+    };
+    tx.commit().await?;
+    Ok(id)
+}
+
 /// # Errors
 /// Those of the database.
 pub async fn find(platform: &Platform, id: RegionId) -> Result<Option<Region>> {

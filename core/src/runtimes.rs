@@ -1,7 +1,7 @@
 //! Runtimes, as the enabled runtime plugins bring them. What an administrator switched stays switched.
 
 use chrono::TimeDelta;
-use slipway_model::{ImageRef, RuntimeId, Viewer};
+use slipway_model::{DisplayName, ImageRef, RuntimeId, Slug, Viewer};
 use slipway_plugin_host::{Kind, messages::RuntimeDescription};
 use slipway_store::{
     Page, Slice,
@@ -10,7 +10,7 @@ use slipway_store::{
 
 use crate::{
     Platform,
-    error::{Result, UserError},
+    error::{Error, Refusals, Result, UserError},
     plans::require_admin,
 };
 
@@ -62,6 +62,113 @@ async fn write(platform: &Platform, plugin: &str, description: RuntimeDescriptio
     Ok(())
 }
 
+/// Stands in the place of a plugin's id with what an administrator made.
+pub const ADMINISTRATOR: &str = "administrator";
+
+/// An image of the administrator's own for a version that a plugin brings.
+#[derive(Debug)]
+pub struct NewRuntime {
+    pub slug: String,
+    /// Of the plugin's runtimes.
+    pub kind: String,
+    pub name: String,
+    /// Such as `22`, or `22.14.0` for that one alone.
+    pub version: String,
+    pub builder_image: String,
+    /// `None`: the same.
+    pub run_image: Option<String>,
+}
+
+/// Has builds of a version take other images than those that its plugin names: such as with an organization's certificates in them. Which
+/// versions there are, and how they are built, stays the plugin's to say.
+///
+/// # Errors
+/// Refusals of the input; a taken slug.
+pub async fn create(platform: &Platform, viewer: &Viewer, new: NewRuntime) -> Result<Runtime> {
+    require_admin(viewer)?;
+    let mut refusals = Refusals::new();
+    let slug = refusals.parse::<Slug>("slug", &new.slug);
+    let name = refusals.parse::<DisplayName>("name", &new.name);
+    let builder_image = refusals.parse::<ImageRef>("builderImage", &new.builder_image);
+    let run_image = match &new.run_image {
+        Some(image) => refusals.parse::<ImageRef>("runImage", image),
+        None => builder_image.clone(),
+    };
+    let is_version = !new.version.is_empty() && new.version.len() <= 40 && new.version.split('.').all(|part| part.parse::<u32>().is_ok());
+    refusals.check(is_version, || UserError::invalid("version", "Use numbers with dots between them, such as 22 or 22.14.0."));
+    let mut tx = platform.db.begin().await?;
+    let of_kind = runtimes::of_kinds(&mut tx, &[&new.kind]).await?;
+    refusals.check(of_kind.iter().any(|runtime| runtime.plugin != ADMINISTRATOR), || {
+        UserError::invalid("kind", "Use the kind of a runtime that a plugin brings, such as node.")
+    });
+    refusals.done()?;
+    let (Some(slug), Some(name), Some(builder_image), Some(run_image)) = (slug, name, builder_image, run_image) else {
+        return Err(Error::internal(anyhow::anyhow!("a name refused silently")));
+    };
+    let is_same = |runtime: &&Runtime| runtime.plugin == ADMINISTRATOR && runtime.version == new.version;
+    if let Some(same) = of_kind.iter().find(is_same) {
+        let message = format!("There is an image for {} {} already: {}.", new.kind, new.version, same.slug);
+        return Err(UserError::already_exists("version", message).into());
+    }
+    if runtimes::by_slug(&mut tx, slug.as_str()).await?.is_some() {
+        return Err(UserError::already_exists("slug", format!("There is a runtime `{slug}` already.")).into());
+    }
+    let now = platform.now();
+    let runtime = Runtime {
+        id: RuntimeId::new(&*platform.clock),
+        slug: slug.to_string(),
+        kind: new.kind,
+        name: name.into(),
+        version: new.version,
+        builder_image: builder_image.to_string(),
+        run_image: run_image.to_string(),
+        default_build_command: None,
+        default_start_command: None,
+        default_port: of_kind.iter().find_map(|runtime| runtime.default_port),
+        active: true,
+        is_default: false,
+        plugin: ADMINISTRATOR.to_owned(),
+        eol_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let runtime = runtimes::upsert(&mut tx, &runtime).await?;
+    slipway_store::audit::note_subject(runtime.id);
+    tx.commit().await?;
+    Ok(runtime)
+}
+
+/// Deletes an image of the administrator's own.
+///
+/// # Errors
+/// A plugin brings it, or an application is built with it.
+pub async fn delete(platform: &Platform, viewer: &Viewer, id: RuntimeId) -> Result<RuntimeId> {
+    require_admin(viewer)?;
+    let mut tx = platform.db.begin().await?;
+    let runtime = runtimes::find(&mut tx, id).await?.ok_or_else(|| UserError::not_found("id", "runtime"))?;
+    if runtime.plugin != ADMINISTRATOR {
+        let message = format!("The plugin {} brings this runtime, and would bring it again. Deactivate it instead.", runtime.plugin);
+        return Err(UserError::in_use(message).into());
+    }
+    let users = runtimes::built_with(&mut tx, &runtime.builder_image).await? + runtimes::built_with(&mut tx, &runtime.run_image).await?;
+    if users > 0 {
+        return Err(UserError::in_use("Applications are built with this image. Deactivate it: their next deployment takes another.").into());
+    }
+    runtimes::delete(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// The administrator's image for a version of a kind, if there is one that is offered: that which says the version most exactly.
+#[must_use]
+pub fn own_image<'a>(of_administrator: &'a [Runtime], kind: &str, version: &str) -> Option<&'a Runtime> {
+    let belongs = |runtime: &&Runtime| {
+        let is_line = version == runtime.version || version.starts_with(&format!("{}.", runtime.version));
+        runtime.active && runtime.kind == kind && is_line
+    };
+    of_administrator.iter().filter(belongs).max_by_key(|runtime| runtime.version.len())
+}
+
 /// Offers a runtime, or no longer. What runs on it goes on.
 ///
 /// # Errors
@@ -93,7 +200,7 @@ pub async fn by_slug(platform: &Platform, slug: &str) -> Result<Option<Runtime>>
 /// the youngest that is.
 #[must_use]
 pub fn default_of(of_kind: &[Runtime]) -> Option<&Runtime> {
-    let offered = || of_kind.iter().rev().filter(|runtime| runtime.active);
+    let offered = || of_kind.iter().rev().filter(|runtime| runtime.active && runtime.plugin != ADMINISTRATOR);
     offered().find(|runtime| runtime.is_default).or_else(|| offered().next())
 }
 
@@ -102,7 +209,9 @@ pub fn default_of(of_kind: &[Runtime]) -> Option<&Runtime> {
 #[must_use]
 pub fn matching<'a>(of_kind: &'a [Runtime], version: Option<&str>) -> Option<&'a Runtime> {
     let Some(version) = version else { return default_of(of_kind) };
-    let belongs = |runtime: &&Runtime| version == runtime.version || version.starts_with(&format!("{}.", runtime.version));
+    let belongs = |runtime: &&Runtime| {
+        runtime.plugin != ADMINISTRATOR && (version == runtime.version || version.starts_with(&format!("{}.", runtime.version)))
+    };
     of_kind.iter().find(belongs)
 }
 
@@ -160,5 +269,18 @@ mod tests {
         assert_eq!(line(Some("22")), Some("22"));
         assert_eq!(line(Some("24.0.0")), None);
         assert_eq!(line(None), Some("2"));
+    }
+
+    #[test]
+    fn the_administrators_image_is_taken_for_the_versions_that_it_is_for() {
+        let own = |version: &str, active| Runtime { plugin: ADMINISTRATOR.into(), slug: version.into(), ..runtime(version, active, false) };
+        let images = [own("22", true), own("22.14.0", true), own("24", false)];
+        let image = |version| own_image(&images, "node", version).map(|runtime| runtime.version.as_str());
+        assert_eq!(image("22.9.1"), Some("22"));
+        assert_eq!(image("22.14.0"), Some("22.14.0"));
+        assert_eq!(image("24.1.0"), None, "it is not offered");
+        assert_eq!(image("220.1.0"), None);
+        assert_eq!(own_image(&images, "python", "22.1").map(|runtime| &runtime.slug), None);
+        assert_eq!(default_of(&images).map(|runtime| &runtime.slug), None, "it is no version of its own");
     }
 }

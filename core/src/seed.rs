@@ -8,7 +8,7 @@ use std::{
 
 use chrono::TimeDelta;
 use data_encoding::BASE64URL_NOPAD;
-use slipway_model::{ApiTokenId, MembershipId, Money, OrganizationId, PlanId, RegionId, Role, Secret, Slug, UserId};
+use slipway_model::{ApiTokenId, MembershipId, Money, OrganizationId, PlanId, RegionId, Role, Secret, Slug, UserId, Viewer};
 use slipway_store::{
     Page,
     api_tokens::{self, ApiToken},
@@ -16,6 +16,7 @@ use slipway_store::{
     organizations::{self, Organization},
     plans::{self, Plan},
     regions::{self, Region},
+    runtimes::{self as stored_runtimes, Runtime},
     users::{self, User},
 };
 
@@ -23,6 +24,7 @@ use crate::{
     Platform,
     auth::{self, NewToken},
     error::{Error, Result},
+    plans::require_admin,
     plugins, runtimes,
 };
 
@@ -178,26 +180,7 @@ async fn defaults(platform: &Platform) -> Result<()> {
     let now = platform.now();
     let mut tx = platform.db.begin().await?;
     if plans::list(&mut tx, false, &Page::first(1)).await?.items.is_empty() {
-        for (order, default) in (0..).zip(PLANS) {
-            let plan = Plan {
-                id: PlanId::new(&*platform.clock),
-                slug: known_slug(default.slug)?,
-                name: default.name.to_owned(),
-                description: None,
-                cpu_millis: default.cpu_millis,
-                memory_bytes: default.memory_bytes,
-                storage_bytes: default.storage_bytes,
-                max_instances: default.max_instances,
-                price_hourly: default.price_hourly,
-                price_monthly: default.price_monthly,
-                runtimes: None,
-                active: true,
-                sort_order: order,
-                version: 1,
-                // Lists stand by age: the smallest comes first.
-                created_at: now + TimeDelta::microseconds(order),
-                updated_at: now,
-            };
+        for plan in default_plans(platform)? {
             plans::insert(&mut tx, &plan).await?;
         }
     }
@@ -215,6 +198,61 @@ async fn defaults(platform: &Platform) -> Result<()> {
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// The plans that a platform begins with.
+fn default_plans(platform: &Platform) -> Result<Vec<Plan>> {
+    let now = platform.now();
+    let plan = |(order, default): (i64, DefaultPlan)| {
+        Ok(Plan {
+            id: PlanId::new(&*platform.clock),
+            slug: known_slug(default.slug)?,
+            name: default.name.to_owned(),
+            description: None,
+            cpu_millis: default.cpu_millis,
+            memory_bytes: default.memory_bytes,
+            storage_bytes: default.storage_bytes,
+            max_instances: default.max_instances,
+            price_hourly: default.price_hourly,
+            price_monthly: default.price_monthly,
+            runtimes: None,
+            active: true,
+            sort_order: order,
+            version: 1,
+            // Lists stand by age: the smallest comes first.
+            created_at: now + TimeDelta::microseconds(order),
+            updated_at: now,
+        })
+    };
+    (0..).zip(PLANS).map(plan).collect()
+}
+
+/// The plans of a fresh platform that this one does not have, by their short names; and, unless it is only asked what would be, they are
+/// made. What there is stays as it is. The runtimes of the enabled plugins are read again.
+///
+/// # Errors
+/// [`Error::Forbidden`] for whoever does not run this platform.
+pub async fn again(platform: &Platform, viewer: &Viewer, dry_run: bool) -> Result<(Vec<Plan>, Vec<Runtime>)> {
+    require_admin(viewer)?;
+    let mut tx = platform.db.begin().await?;
+    let mut missing = Vec::new();
+    for plan in default_plans(platform)? {
+        if plans::by_slug(&mut tx, &plan.slug).await?.is_none() {
+            missing.push(plan);
+        }
+    }
+    let before = stored_runtimes::offered(&mut tx).await?;
+    if dry_run {
+        return Ok((missing, Vec::new()));
+    }
+    for plan in &missing {
+        plans::insert(&mut tx, plan).await?;
+    }
+    tx.commit().await?;
+    runtimes::synchronize(platform).await?;
+    let mut found = stored_runtimes::offered(&mut platform.db.read_once().await?).await?;
+    found.retain(|runtime| !before.iter().any(|before| before.id == runtime.id));
+    Ok((missing, found))
 }
 
 fn known_slug(slug: &str) -> Result<Slug> {

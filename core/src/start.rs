@@ -17,6 +17,8 @@ use crate::{
     crash::CrashPoints,
     fleet::{self, AgentListener, Fleet, ListenError},
     housekeeping, http,
+    install::Installer,
+    metrics::{self, Metrics},
     operations::{self, Wake},
     plugins, seed,
     tls::{Authority, TlsError},
@@ -111,6 +113,7 @@ pub async fn start_in(config: Config, setting: Setting) -> Result<Core, StartErr
     tasks.spawn(operations::run(platform.clone(), stop.clone()));
     tasks.spawn(fleet::watch_for_silence(platform.clone(), stop.clone()));
     tasks.spawn(cycle::run(platform.clone(), stop.clone()));
+    tasks.spawn(metrics::run(platform.clone(), stop.clone()));
     tasks.spawn(housekeeping::run(platform.clone(), stop.clone()));
     tasks.spawn(plugins::watch_quarantines(platform.clone(), stop.clone()));
     tasks.spawn(serve_agents(platform.clone(), agents, stop.clone()));
@@ -138,6 +141,8 @@ async fn open(config: Config, setting: Setting) -> Result<Platform, StartError> 
         sights: Sights::default(),
         logs: Feeds::default(),
         wake: Wake::default(),
+        metrics: Metrics::default(),
+        installer: Installer::default(),
         config,
         crash,
         started_at,

@@ -255,6 +255,15 @@ impl Platform {
         Ok(body["data"].clone())
     }
 
+    /// What time it is, by the platform's clock.
+    ///
+    /// # Errors
+    /// When the API does not answer.
+    pub async fn now(&self) -> Result<chrono::DateTime<chrono::Utc>> {
+        let data = self.query("{ serverInfo { time } }", json!({})).await?;
+        Ok(data["serverInfo"]["time"].as_str().context("a time")?.parse()?)
+    }
+
     /// The id of the machine's own node.
     ///
     /// # Errors

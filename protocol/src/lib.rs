@@ -5,7 +5,8 @@
 //! 1. The agent opens `wss://core/agent/connect`; the core sends [`CoreMessage::Challenge`].
 //! 2. The agent answers [`AgentMessage::Hello`], signed with its key over [`challenge_payload`].
 //! 3. The core sends [`CoreMessage::Welcome`], then the whole [`DesiredState`] and every task that is not finished.
-//! 4. The agent sends a [`Heartbeat`] every [`HEARTBEAT_SECONDS`], its [`ObservedState`] whenever it changes, and task events.
+//! 4. The agent sends a [`Heartbeat`] every [`HEARTBEAT_SECONDS`], its [`ObservedState`] whenever it changes, task events, and
+//!    [`Samples`] of what is used every [`SAMPLE_SECONDS`] where both sides speak version [`SAMPLES_SINCE`].
 //!
 //! Nothing depends on a message arriving once or in order: desired and observed state are whole, with the highest
 //! generation winning; tasks are named, so that one sent twice is done once; task events carry a sequence number and are sent
@@ -17,14 +18,16 @@ mod enroll;
 mod logs;
 mod message;
 mod observed;
+mod samples;
 mod task;
 
 pub use blob::{BLOB_PATH, MAX_BLOB_BYTES};
 pub use desired::{DesiredInstance, DesiredProxy, DesiredRoute, DesiredState};
 pub use enroll::{CA_PATH, ENROLL_PATH, EnrollRefusal, EnrollRequest, EnrollResponse, EnrollmentToken, ParseTokenError};
-pub use logs::{LogBatch, LogLine, LogQuery, LogQueryId};
+pub use logs::{LogBatch, LogLine, LogQuery, LogQueryId, PastLines};
 pub use message::{AgentMessage, CoreMessage, Hello, NodeFacts, Welcome, challenge_payload};
 pub use observed::{Heartbeat, ObservedInstance, ObservedRoute, ObservedState};
+pub use samples::{HttpSample, InstanceSample, LATENCY_BOUNDS_MS, LATENCY_CLASSES, NodeSample, SAMPLE_SECONDS, SAMPLES_SINCE, Samples};
 pub use task::{
     BuildLimits, BuildTask, BuildpackRef, Outcome, PlanTask, PullTask, RunTask, SourceSpec, Task, TaskEvent, TaskEventKind, TaskFailure,
     TaskSpec,
@@ -32,7 +35,7 @@ pub use task::{
 
 /// The versions of these messages that this build can speak, lowest and highest. A core speaks the previous minor
 /// version too.
-pub const PROTOCOL_VERSIONS: [u32; 2] = [1, 1];
+pub const PROTOCOL_VERSIONS: [u32; 2] = [1, 2];
 
 /// Path of the WebSocket on the core's agent listener.
 pub const CONNECT_PATH: &str = "/agent/connect";

@@ -5,7 +5,7 @@ use slipway_model::{InstanceId, Timestamp, state::LogStream};
 pub type LogQueryId = u64;
 
 /// Asks for the output of instances. The agent reads it from the engine's own bounded log files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogQuery {
     pub query: LogQueryId,
     pub instances: Vec<InstanceId>,
@@ -14,6 +14,23 @@ pub struct LogQuery {
     /// Only this many of the newest lines of each instance, before following.
     pub tail: Option<u32>,
     pub follow: bool,
+    /// What of the past is wanted, without following. An agent that does not know of it sends everything.
+    #[serde(default)]
+    pub past: Option<PastLines>,
+}
+
+/// Narrows a look back, so that what nobody wants stays on the node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastLines {
+    /// Only lines up to this moment.
+    pub until: Option<Timestamp>,
+    /// Only of these streams.
+    pub streams: Option<Vec<LogStream>>,
+    /// Only lines with this in them, in either case.
+    pub contains: Option<String>,
+    /// No more than so many of all instances together: the newest, or else the oldest.
+    pub most: u32,
+    pub newest: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

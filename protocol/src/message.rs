@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use slipway_model::{NodeId, Secret, TaskId, Timestamp};
 
-use crate::{DesiredState, Heartbeat, LogBatch, LogQuery, LogQueryId, ObservedState, Task, TaskEvent};
+use crate::{DesiredState, Heartbeat, LogBatch, LogQuery, LogQueryId, ObservedState, Samples, Task, TaskEvent};
 
 /// From the core to an agent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub enum AgentMessage {
     Observed(ObservedState),
     Task(TaskEvent),
     Logs(LogBatch),
+    /// Only to a control plane that speaks version [`crate::SAMPLES_SINCE`].
+    Samples(Samples),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -117,6 +117,24 @@ pub async fn after(
     fetch_all!(tx, sql.push(" ORDER BY sequence").limit(most))
 }
 
+/// Those of an organization after a sequence number, oldest first.
+pub async fn of_organization_after(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    organization: OrganizationId,
+    sequence: i64,
+    most: i64,
+) -> Result<Vec<Event>, StoreError> {
+    let sql = sql!("SELECT * FROM events WHERE organization_id = $1 AND sequence > $2", organization, sequence);
+    fetch_all!(tx, sql.within_application("organization_id", "application_id", viewer).push(" ORDER BY sequence").limit(most))
+}
+
+/// Those of no organization after a sequence number, oldest first. For administrators.
+pub async fn of_platform_after(tx: &mut Tx, sequence: i64, most: i64) -> Result<Vec<Event>, StoreError> {
+    let sql = sql!("SELECT * FROM events WHERE organization_id IS NULL AND sequence > $1", sequence);
+    fetch_all!(tx, sql.push(" ORDER BY sequence").limit(most))
+}
+
 /// The highest number given; 0 before the first event.
 pub async fn last_sequence(tx: &mut Tx) -> Result<i64, StoreError> {
     fetch_one!(tx, "SELECT CAST(COALESCE(MAX(sequence), 0) AS BIGINT) FROM events").map(|(sequence,)| sequence)

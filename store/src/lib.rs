@@ -45,6 +45,7 @@ pub mod invitations;
 pub mod invoices;
 pub mod ledger;
 pub mod memberships;
+pub mod metrics;
 pub mod nodes;
 pub mod operations;
 pub mod organizations;

@@ -231,6 +231,29 @@ pub async fn nudge(tx: &mut Tx, applications: &[ApplicationId], now: Timestamp) 
     Ok(())
 }
 
+/// How many deployments of an organization are being planned or built.
+pub async fn building(tx: &mut Tx, organization: OrganizationId) -> Result<i64, StoreError> {
+    fetch_one!(
+        tx,
+        "SELECT COUNT(*) FROM operations WHERE organization_id = $1 AND kind = 'deploy' AND status = 'running' AND step IN ('plan', 'build')",
+        organization
+    )
+    .map(|(count,)| count)
+}
+
+/// A build of the organization has come to its end: its deployment that has waited longest is to be looked at now.
+pub async fn nudge_waiting_build(tx: &mut Tx, organization: OrganizationId, now: Timestamp) -> Result<bool, StoreError> {
+    let rows = execute!(
+        tx,
+        "UPDATE operations SET next_run_at = $2 WHERE id = (
+             SELECT id FROM operations WHERE organization_id = $1 AND kind = 'deploy' AND status = 'queued' AND next_run_at > $2
+             ORDER BY created_at, id LIMIT 1)",
+        organization,
+        now
+    )?;
+    Ok(rows == 1)
+}
+
 /// When the next operation is due; `None`: none waits.
 pub async fn next_due(tx: &mut Tx) -> Result<Option<Timestamp>, StoreError> {
     let row: Option<(Timestamp,)> =

@@ -12,6 +12,8 @@ row! {
         pub max_applications: i64,
         /// Wanted instances of all its applications together, those that are stopped included.
         pub max_instances: i64,
+        /// That go on at once, on the whole platform.
+        pub max_builds_concurrent: i64,
         pub updated_at: Timestamp,
     }
 }
@@ -33,12 +35,15 @@ pub async fn put(tx: &mut Tx, viewer: &Viewer, quota: &Quota) -> Result<(), Stor
     scope::check(viewer, quota.organization_id)?;
     execute!(
         tx,
-        "INSERT INTO organization_quotas (organization_id, max_applications, max_instances, updated_at) VALUES ($1, $2, $3, $4)
+        "INSERT INTO organization_quotas (organization_id, max_applications, max_instances, max_builds_concurrent, updated_at)
+         VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (organization_id) DO UPDATE SET max_applications = excluded.max_applications,
-            max_instances = excluded.max_instances, updated_at = excluded.updated_at",
+            max_instances = excluded.max_instances, max_builds_concurrent = excluded.max_builds_concurrent,
+            updated_at = excluded.updated_at",
         quota.organization_id,
         quota.max_applications,
         quota.max_instances,
+        quota.max_builds_concurrent,
         quota.updated_at
     )
     .map(drop)

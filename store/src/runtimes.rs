@@ -131,6 +131,14 @@ pub async fn application_count(tx: &mut Tx, kind: &str) -> Result<i64, StoreErro
     fetch_one!(tx, "SELECT COUNT(*) FROM applications WHERE runtime_kind = $1 AND deleted_at IS NULL", kind).map(|(count,)| count)
 }
 
+/// How many applications were last built with an image.
+pub async fn built_with(tx: &mut Tx, image: &str) -> Result<i64, StoreError> {
+    // The lock is read as text, in which an image stands in quotation marks; it holds no character that means something there.
+    let quoted = format!("%\"{}\"%", image.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+    let sql = sql!("SELECT COUNT(*) FROM applications WHERE deleted_at IS NULL AND CAST(tool_lock AS TEXT) LIKE $1 ESCAPE '\\'", quoted);
+    fetch_one!(tx, sql).map(|(count,)| count)
+}
+
 pub async fn delete(tx: &mut Tx, id: RuntimeId) -> Result<bool, StoreError> {
     execute!(tx, "DELETE FROM runtimes WHERE id = $1", id).map(|rows| rows == 1)
 }

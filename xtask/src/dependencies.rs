@@ -33,6 +33,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
 const ALLOWED: &[(&str, &[&str])] = &[
     ("slipway-model", &[]),
     ("slipway-protocol", &["slipway-model", "slipway-buildpack-wit"]),
+    ("slipway-outbound", &[]),
     ("slipway-store", &["slipway-model"]),
     ("slipway-store-testing", &["slipway-model", "slipway-store"]),
     (
@@ -47,7 +48,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "slipway-unpack",
         ],
     ),
-    ("slipway-agent", &["slipway-model", "slipway-protocol", "slipway-buildpack-wit", "slipway-buildpack-host", "slipway-unpack"]),
+    (
+        "slipway-agent",
+        &["slipway-model", "slipway-protocol", "slipway-outbound", "slipway-buildpack-wit", "slipway-buildpack-host", "slipway-unpack"],
+    ),
     ("slipway-unpack", &[]),
     ("slipway-plugin-abi", &[]),
     ("slipway-plugin-sdk", &["slipway-plugin-abi"]),

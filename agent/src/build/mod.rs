@@ -4,7 +4,6 @@
 //! buildpacks run in the WebAssembly sandbox, and commands run where the engine builds. What cannot be limited by Docker's API is
 //! limited from outside: see [`ceiling`] and [`disk_guard`].
 
-mod address;
 mod ceiling;
 mod context;
 mod disk_guard;
@@ -30,6 +29,7 @@ use std::{
 use futures::{FutureExt, future::BoxFuture};
 use slipway_buildpack_host::{Buildpack, Host, HostError};
 use slipway_model::{Clock, Secret, Sha256Digest};
+use slipway_outbound::Policy;
 use slipway_protocol::{BuildLimits, Outcome, Task, TaskEventKind, TaskFailure, TaskSpec};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,8 @@ pub struct BuilderConfig {
     pub buildpack_compiler: Option<PathBuf>,
     /// Also fetches sources from addresses that are not on the public internet, and lets Dockerfiles have the engine fetch from anywhere.
     pub allow_private_sources: bool,
+    /// Otherwise, where sources may be fetched from besides the public internet.
+    pub allowed_sources: Policy,
     /// Builds at one time; others wait.
     pub concurrent_builds: usize,
     /// Longest time to fetch a source.
@@ -69,6 +71,7 @@ impl BuilderConfig {
             ca_bundle: None,
             buildpack_compiler: None,
             allow_private_sources: false,
+            allowed_sources: Policy::public(),
             concurrent_builds: 1,
             fetch_time: Duration::from_secs(5 * 60),
             reserve_bytes: 1 << 30,
@@ -81,7 +84,7 @@ impl BuilderConfig {
             time: self.fetch_time,
             bytes: self.unpack.total_bytes,
             files: self.unpack.entries,
-            allow_private: self.allow_private_sources,
+            policy: if self.allow_private_sources { Policy::anywhere() } else { self.allowed_sources.clone() },
             ca_bundle: self.ca_bundle.clone(),
         }
     }

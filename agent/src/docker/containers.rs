@@ -16,9 +16,10 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use slipway_model::{NodeId, OrganizationId};
 
 use super::lines::{Lines, timestamp};
-use super::{labels, posture, probe};
+use super::{labels, posture, probe, usage};
 use crate::engine::{
     Container, ContainerSpec, ContainerState, Engine, EngineError, EngineFacts, EngineLine, LogsFrom, Owner, ProbeTarget, StartFailure,
+    Usage,
 };
 
 /// For everything that the engine answers at once.
@@ -214,6 +215,10 @@ impl Engine for Docker {
                 async { line }
             })
             .boxed()
+    }
+
+    fn usage(&self, owner: Owner, with_disk: bool) -> BoxFuture<'_, Result<Usage, EngineError>> {
+        async move { usage::of(&self.client()?, &owner.container_name(), with_disk).await }.boxed()
     }
 
     fn changes(&self) -> BoxStream<'static, ()> {

@@ -7,5 +7,6 @@ mod lines;
 mod networks;
 mod posture;
 mod probe;
+mod usage;
 
 pub use containers::Docker;

@@ -3,6 +3,7 @@
 //! Agents know Traefik by themselves. Of any other proxy the core says, in the words of an ingress plugin's manifest, how it is run,
 //! checked and told to read its files again; the machine's administrator says which program that is.
 
+mod counts;
 mod file;
 mod note;
 pub(crate) mod plan;
@@ -12,11 +13,13 @@ mod proxy;
 mod settings;
 mod traefik;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use slipway_model::Hostname;
+use slipway_model::{ApplicationId, Hostname};
 
+pub use counts::Counted;
 pub use file::{RouteError, RouteFile, substitute};
 pub use process::{IngressError, Supervisor, stop};
 pub use proxy::{Absent, Proxy};
@@ -59,6 +62,9 @@ pub trait Ingress: Send + Sync {
 
     /// What is served under this name now; `revision` is the one that is hoped for.
     fn seen<'a>(&'a self, hostname: &'a Hostname, revision: &'a str) -> BoxFuture<'a, Seen>;
+
+    /// What visitors have asked of each application since the ingress began to count; or why it does not say.
+    fn counted(&self) -> BoxFuture<'_, Result<BTreeMap<ApplicationId, Counted>, String>>;
 }
 
 /// A client for the machine's own plain HTTP: no proxies, no redirects, no trust, no connection kept.

@@ -90,7 +90,13 @@ pub fn render(config: &IngressConfig, folders: &Folders) -> Result<String, toml:
         "entryPoints": entry_points,
         "ping": { "entryPoint": "internal" },
         "api": { "dashboard": false, "insecure": false },
-        "metrics": { "prometheus": { "entryPoint": "internal" } },
+        "metrics": { "prometheus": {
+            "entryPoint": "internal",
+            // What is asked of applications is told by service; of the rest nothing is read.
+            "addEntryPointsLabels": false,
+            "addServicesLabels": true,
+            "buckets": super::counts::bounds_in_seconds(),
+        } },
         "providers": {
             "providersThrottleDuration": "100ms",
             "file": { "directory": folders.routes().to_string_lossy(), "watch": true },

@@ -1,5 +1,6 @@
 //! [`Ingress`] over Traefik's folder, its entry point for visitors and its API.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -8,14 +9,17 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use slipway_model::Hostname;
+use slipway_model::{ApplicationId, Hostname};
 use slipway_protocol::ROUTE_HEADER;
 
+use super::counts::{self, Counted};
 use super::settings::{Folders, OWN_ROUTE, OWN_ROUTE_FILE};
 use super::{Ingress, RouteError, RouteFile, Seen, plain_http};
 use crate::config::IngressConfig;
 
 const ANSWER: Duration = Duration::from_secs(2);
+/// A few kilobytes for each application.
+const MAX_METRICS_BYTES: usize = 32 << 20;
 
 pub struct Traefik {
     folders: Folders,
@@ -70,6 +74,7 @@ impl Traefik {
 
     async fn look(&self, hostname: &Hostname, revision: &str) -> Seen {
         let request = self.http.head(format!("http://{}/", self.web)).header(http::header::HOST, hostname.as_str()).timeout(ANSWER);
+        let request = request.header(http::header::ACCEPT, counts::PROBE_ACCEPT);
         match request.send().await {
             Ok(response) => match response.headers().get(ROUTE_HEADER).and_then(|value| value.to_str().ok()) {
                 Some(seen) => Seen::Revision(seen.to_owned()),
@@ -109,6 +114,22 @@ impl Ingress for Traefik {
 
     fn seen<'a>(&'a self, hostname: &'a Hostname, revision: &'a str) -> BoxFuture<'a, Seen> {
         self.look(hostname, revision).boxed()
+    }
+
+    fn counted(&self) -> BoxFuture<'_, Result<BTreeMap<ApplicationId, Counted>, String>> {
+        async {
+            let asked = self.http.get(format!("http://{}/metrics", self.internal)).timeout(ANSWER).send().await;
+            let mut answer = asked.map_err(|error| crate::enroll::sources(&error))?;
+            let mut text = Vec::new();
+            while let Some(chunk) = answer.chunk().await.map_err(|error| crate::enroll::sources(&error))? {
+                if text.len() + chunk.len() > MAX_METRICS_BYTES {
+                    return Err(format!("its answer is longer than {} MiB", MAX_METRICS_BYTES >> 20));
+                }
+                text.extend_from_slice(&chunk);
+            }
+            Ok(counts::parse(&String::from_utf8_lossy(&text)))
+        }
+        .boxed()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use slipway_model::{Clock, Secret};
-use slipway_protocol::{ObservedState, close};
+use slipway_protocol::{ObservedState, Samples, close};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,7 @@ pub struct Session {
     pub engine_health: watch::Receiver<EngineHealth>,
     pub containers: watch::Receiver<u32>,
     pub observed: watch::Receiver<Option<Arc<ObservedState>>>,
+    pub samples: watch::Receiver<Option<Arc<Samples>>>,
     /// The current session's, for downloads.
     pub token: watch::Sender<Option<Secret>>,
 }
@@ -126,6 +127,6 @@ impl Session {
         tracing::info!(node = %self.identity.node, core = welcome.core_version, "session begun");
         self.tasks.core_clock(welcome.now);
         self.token.send_replace(Some(welcome.session_token));
-        talk::talk(self, socket, hello.tasks).await
+        talk::talk(self, socket, welcome.protocol_version, hello.tasks).await
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
 use slipway_model::TaskId;
-use slipway_protocol::{AgentMessage, CoreMessage, Heartbeat};
+use slipway_protocol::{AgentMessage, CoreMessage, Heartbeat, SAMPLES_SINCE};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
@@ -24,14 +24,14 @@ const SILENCE: Duration = Duration::from_secs(45);
 const SEND_PATIENCE: Duration = Duration::from_secs(30);
 const EVENTS_AT_ONCE: usize = 64;
 
-/// Talks until the session ends. `offered` are the tasks that the hello named.
-pub async fn talk(session: &Session, socket: Socket, offered: Vec<TaskId>) -> Ended {
+/// Talks until the session ends, in this version of the protocol. `offered` are the tasks that the hello named.
+pub async fn talk(session: &Session, socket: Socket, version: u32, offered: Vec<TaskId>) -> Ended {
     let (sink, stream) = socket.split();
     let (lines_out, lines) = mpsc::unbounded_channel();
     let queries = LogQueries::new(Arc::clone(&session.engine), lines_out);
     tokio::select! {
         ended = listen(session, stream, queries, offered) => ended,
-        ended = speak(session, sink, lines) => ended,
+        ended = speak(session, sink, version, lines) => ended,
     }
 }
 
@@ -87,8 +87,13 @@ async fn hear(session: &Session, message: CoreMessage, queries: &mut LogQueries,
     Ok(())
 }
 
-async fn speak(session: &Session, mut sink: SplitSink<Socket, Message>, mut lines: mpsc::UnboundedReceiver<Outgoing>) -> Ended {
-    match speaking(session, &mut sink, &mut lines).await {
+async fn speak(
+    session: &Session,
+    mut sink: SplitSink<Socket, Message>,
+    version: u32,
+    mut lines: mpsc::UnboundedReceiver<Outgoing>,
+) -> Ended {
+    match speaking(session, &mut sink, version, &mut lines).await {
         Ok(()) => Ended::Broken("the agent is shutting down".to_owned()),
         Err(ended) => ended,
     }
@@ -97,11 +102,15 @@ async fn speak(session: &Session, mut sink: SplitSink<Socket, Message>, mut line
 async fn speaking(
     session: &Session,
     sink: &mut SplitSink<Socket, Message>,
+    version: u32,
     lines: &mut mpsc::UnboundedReceiver<Outgoing>,
 ) -> Result<(), Ended> {
     let timing = &session.config.timing;
     let (mut observed, mut health) = (session.observed.clone(), session.engine_health.clone());
     let mut changes = session.tasks.changes();
+    let mut samples = session.samples.clone();
+    // What was measured before the session is old.
+    samples.mark_unchanged();
     // With the session's start everything is said.
     observed.mark_changed();
     health.mark_unchanged();
@@ -149,6 +158,13 @@ async fn speaking(
                     session.tasks.resend(&mut sent);
                 }
                 oldest = now;
+            }
+            changed = samples.changed(), if version >= SAMPLES_SINCE => {
+                if changed.is_err() { return Ok(()) }
+                let measured = samples.borrow_and_update().clone();
+                if let Some(measured) = measured {
+                    say(sink, &AgentMessage::Samples((*measured).clone())).await?;
+                }
             }
             outgoing = lines.recv() => match outgoing {
                 Some(outgoing) => say(sink, &AgentMessage::Logs(outgoing.batch.clone())).await?,

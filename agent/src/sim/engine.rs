@@ -13,7 +13,9 @@ use slipway_model::{Clock, InstanceId, OrganizationId};
 use tokio::sync::{broadcast, watch};
 use tokio_stream::wrappers::BroadcastStream;
 
-use crate::engine::{self, Container, ContainerSpec, ContainerState, EngineError, EngineFacts, EngineLine, LogsFrom, Owner, ProbeTarget};
+use crate::engine::{
+    self, Container, ContainerSpec, ContainerState, EngineError, EngineFacts, EngineLine, LogsFrom, Owner, ProbeTarget, Usage,
+};
 
 /// What its containers do.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +45,7 @@ struct Pretended {
     container: Container,
     image: String,
     lines: Vec<EngineLine>,
+    usage: Usage,
 }
 
 impl Engine {
@@ -59,6 +62,13 @@ impl Engine {
     /// Ends an instance's process as if it had crashed.
     pub fn crash(&self, instance: InstanceId, exit_code: i64) {
         self.end(Owner::Instance(instance), exit_code);
+    }
+
+    /// What an instance has used so far.
+    pub fn use_up(&self, instance: InstanceId, usage: Usage) {
+        if let Some(pretended) = self.lock().get_mut(&Owner::Instance(instance)) {
+            pretended.usage = usage;
+        }
     }
 
     /// Those that run.
@@ -154,6 +164,7 @@ impl engine::Engine for Engine {
                 },
                 image: spec.image.clone(),
                 lines: Vec::new(),
+                usage: Usage::default(),
             });
             self.changed();
             Ok(())
@@ -214,6 +225,14 @@ impl engine::Engine for Engine {
         let tail = from.tail.and_then(|tail| usize::try_from(tail).ok()).unwrap_or(usize::MAX);
         let skipped = lines.len().saturating_sub(tail);
         stream::iter(lines.into_iter().skip(skipped).map(Ok)).boxed()
+    }
+
+    fn usage(&self, owner: Owner, _with_disk: bool) -> BoxFuture<'_, Result<Usage, EngineError>> {
+        async move {
+            self.answers()?;
+            self.lock().get(&owner).map(|pretended| pretended.usage).ok_or(EngineError::NotFound)
+        }
+        .boxed()
     }
 
     fn changes(&self) -> BoxStream<'static, ()> {

@@ -5,13 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use slipway_model::Hostname;
+use slipway_model::{ApplicationId, Hostname};
 
-use crate::ingress::{self, RouteError, RouteFile, Seen};
+use crate::ingress::{self, Counted, RouteError, RouteFile, Seen};
 
 #[derive(Default)]
 pub struct Ingress {
     files: Mutex<BTreeMap<String, (RouteFile, String)>>,
+    counted: Mutex<BTreeMap<ApplicationId, Counted>>,
 }
 
 impl Ingress {
@@ -19,6 +20,11 @@ impl Ingress {
     #[must_use]
     pub fn text(&self, file: &str) -> Option<String> {
         self.lock().get(file).map(|(_, text)| text.clone())
+    }
+
+    /// What visitors have asked so far.
+    pub fn count(&self, application: ApplicationId, counted: Counted) {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner).insert(application, counted);
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (RouteFile, String)>> {
@@ -49,5 +55,9 @@ impl ingress::Ingress for Ingress {
     fn seen<'a>(&'a self, hostname: &'a Hostname, _revision: &'a str) -> BoxFuture<'a, Seen> {
         let seen = self.lock().values().find(|(file, _)| file.hostname == *hostname).map(|(file, _)| file.revision.clone());
         async move { seen.map_or(Seen::Nothing, Seen::Revision) }.boxed()
+    }
+
+    fn counted(&self) -> BoxFuture<'_, Result<BTreeMap<ApplicationId, Counted>, String>> {
+        async { Ok(self.counted.lock().unwrap_or_else(PoisonError::into_inner).clone()) }.boxed()
     }
 }

@@ -53,6 +53,7 @@ impl Agent {
             ca_bundle: None,
             buildpack_compiler: None,
             allow_private_sources: false,
+            allowed_sources: slipway_outbound::Policy::public(),
             public_address: Some("127.0.0.1".to_owned()),
             timing,
         };

@@ -216,6 +216,7 @@ pub fn quick() -> Timing {
         resend: Duration::from_millis(300),
         settle: Duration::from_secs(2),
         reconcile: Duration::from_millis(200),
+        sample: Duration::from_millis(200),
     }
 }
 

@@ -27,6 +27,7 @@ fn config(folder: &Path, core: &url::Url) -> Config {
         ca_bundle: None,
         buildpack_compiler: None,
         allow_private_sources: false,
+        allowed_sources: slipway_outbound::Policy::public(),
         public_address: None,
         timing: Timing::default(),
     }

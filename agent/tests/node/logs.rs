@@ -6,7 +6,7 @@ use slipway_agent::engine::{ContainerSpec, Engine, Owner};
 use slipway_agent::logs::{LogQueries, Outgoing};
 use slipway_model::InstanceId;
 use slipway_model::state::LogStream;
-use slipway_protocol::{LogLine, LogQuery};
+use slipway_protocol::{LogLine, LogQuery, PastLines};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::engine_rig::{Rig, output};
@@ -35,7 +35,7 @@ fn queries(rig: &Rig) -> (LogQueries, UnboundedReceiver<Outgoing>) {
 }
 
 fn query(instances: &[InstanceId], tail: Option<u32>, follow: bool) -> LogQuery {
-    LogQuery { query: 7, instances: instances.to_vec(), since: None, tail, follow }
+    LogQuery { query: 7, instances: instances.to_vec(), tail, follow, ..LogQuery::default() }
 }
 
 /// Lines until the end or until `enough`, and how many were left out.
@@ -193,4 +193,39 @@ async fn a_flood_is_cut_with_an_exact_count_while_following_and_waits_otherwise(
     };
     tokio::time::timeout(PATIENCE, all).await.unwrap();
     assert_eq!(shown, LINES + 1);
+}
+
+#[tokio::test]
+async fn a_look_back_brings_what_is_asked_for_and_leaves_the_rest_on_the_node() {
+    let rig = Rig::new().await;
+    let script = |name: &str, offset: f64| {
+        format!(
+            "import sys, time\ntime.sleep({offset})\nfor i in range(6):\n  print('{name}', i, file=sys.stderr if i % 2 else sys.stdout, flush=True); time.sleep(.2)\nprint('end'); time.sleep(600)"
+        )
+    };
+    let (one, two) = (started(&rig, &script("one", 0.0)).await, started(&rig, &script("TWO", 0.1)).await);
+    for instance in [one, two] {
+        until_printed(&rig, instance, "end").await;
+    }
+    let (mut queries, mut receiver) = queries(&rig);
+    let mut back = async |past: PastLines| {
+        queries.open(LogQuery { past: Some(past), ..query(&[one, two], None, false) });
+        collect(&mut receiver, |_| false).await.0
+    };
+    let all = back(PastLines { most: 1000, ..PastLines::default() }).await;
+    assert_eq!(all.len(), 14);
+    assert!(all.is_sorted_by_key(|line| line.at));
+    let newest = back(PastLines { most: 3, newest: true, ..PastLines::default() }).await;
+    assert_eq!(newest, all[11..]);
+    let oldest = back(PastLines { most: 3, ..PastLines::default() }).await;
+    assert_eq!(oldest, all[..3]);
+    let until = back(PastLines { most: 1000, until: Some(all[4].at), ..PastLines::default() }).await;
+    assert_eq!(until, all[..5]);
+    let errors =
+        back(PastLines { most: 1000, streams: Some(vec![LogStream::Stderr]), contains: Some("two".into()), ..PastLines::default() }).await;
+    assert_eq!(messages(&errors), ["TWO 1", "TWO 3", "TWO 5"]);
+    let before_those =
+        back(PastLines { most: 2, newest: true, until: Some(all[6].at), contains: Some("one".into()), ..PastLines::default() }).await;
+    assert_eq!(before_those.len(), 2);
+    assert!(before_those.iter().all(|line| line.message.starts_with("one") && line.at <= all[6].at));
 }

@@ -35,6 +35,7 @@ fn config(core: &TinyCore, folder: &Path, docker_socket: &Path) -> Config {
         ca_bundle: None,
         buildpack_compiler: None,
         allow_private_sources: false,
+        allowed_sources: slipway_outbound::Policy::public(),
         public_address: None,
         timing: quick(),
     }

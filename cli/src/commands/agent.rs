@@ -79,6 +79,9 @@ pub struct Ingress {
     /// Let builds fetch Git repositories from addresses that are not on the public internet.
     #[arg(long)]
     pub allow_private_sources: bool,
+    /// Networks that builds may fetch Git repositories from besides the public internet, such as 10.1.0.0/16, with commas between them.
+    #[arg(long, default_value = "", hide_default_value = true, env = "SLIPWAY_ALLOWED_SOURCES")]
+    pub allowed_sources: slipway_agent::SourcePolicy,
 }
 
 impl Ingress {
@@ -105,6 +108,7 @@ impl Ingress {
             buildpack_compiler: std::env::current_exe().ok(),
             ca_bundle: self.build_ca.or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from)).filter(|path| path.is_file()),
             allow_private_sources: self.allow_private_sources,
+            allowed_sources: self.allowed_sources,
             public_address: None,
             timing: Timing::default(),
         })

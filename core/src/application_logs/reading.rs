@@ -139,7 +139,7 @@ impl Reading {
             let since = if self.begun { ids.iter().filter_map(|id| self.seen.get(id)).min().copied().or(after) } else { after };
             let tail = if self.begun { None } else { self.request.tail };
             let follow = self.request.follow;
-            let query = |query| LogQuery { query, instances: ids.clone(), since, tail, follow };
+            let query = |query| LogQuery { query, instances: ids.clone(), since, tail, follow, past: None };
             let Some(mut stream) = self.p.fleet.open_logs(node, query) else { continue };
             self.open.extend(&ids);
             self.resumed.extend(ids.iter().filter_map(|id| Some((*id, *self.seen.get(id)?))));

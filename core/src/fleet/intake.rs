@@ -6,7 +6,7 @@ use slipway_model::{
     ApplicationId, InstanceId, NodeId, Resources, Viewer,
     state::{InstanceStatus, NodeStatus, StepKind, StepStatus, TaskStatus},
 };
-use slipway_protocol::{Heartbeat, Hello, ObservedState, Outcome, TaskEvent, TaskEventKind};
+use slipway_protocol::{Heartbeat, Hello, ObservedState, Outcome, Samples, TaskEvent, TaskEventKind};
 use slipway_store::{
     applications, build_logs, deployments,
     instances::{self, Instance},
@@ -21,7 +21,7 @@ use crate::{
     Platform,
     changes::Changed,
     error::{Error, Result},
-    events, instances as rules, placement,
+    events, instances as rules, metrics, placement,
 };
 
 /// Heartbeats that come faster are not written.
@@ -31,10 +31,14 @@ const MAX_ALARMS: u32 = 20;
 /// Of one line of a build log.
 const MAX_LINE_BYTES: usize = 16 * 1024;
 
+/// Samples that come faster than this are not taken: the series are no finer.
+const SAMPLES: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// What one session remembers to write less.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     written: Option<(Instant, NodeStatus)>,
+    sampled: Option<Instant>,
     alarms: u32,
 }
 
@@ -45,6 +49,7 @@ pub(super) async fn alarm(p: &Platform, node: NodeId, kind: &str, message: &str)
         let mut tx = p.db.begin().await?;
         events::record_platform(&mut tx, p, node.to_string(), kind, message.to_owned()).await?;
         tx.commit().await?;
+        p.changes.publish(None, Changed::Events);
         Ok::<(), Error>(())
     };
     if let Err(error) = recorded.await {
@@ -84,6 +89,20 @@ impl Pace {
         if self.alarms <= MAX_ALARMS {
             alarm(p, node, kind, message).await;
         }
+    }
+
+    pub(super) async fn samples(&mut self, p: &Platform, node: NodeId, samples: Samples) -> Result<()> {
+        if self.sampled.is_some_and(|at| at.elapsed() < SAMPLES) {
+            return Ok(());
+        }
+        self.sampled = Some(Instant::now());
+        let foreign = metrics::take_in(p, node, samples).await?;
+        if !foreign.is_empty() {
+            let ids: Vec<String> = foreign.iter().map(ToString::to_string).collect();
+            let message = format!("The node measured instances that are not its own: {}.", ids.join(", "));
+            self.alarm(p, node, "node.foreign_instance", &message).await;
+        }
+        Ok(())
     }
 
     pub(super) async fn heartbeat(&mut self, p: &Platform, node: NodeId, heartbeat: &Heartbeat) -> Result<()> {

@@ -195,6 +195,7 @@ impl Talk {
                 self.session.logs.deliver(batch);
                 Ok(())
             }
+            AgentMessage::Samples(samples) => self.intake.samples(&self.p, node, samples).await.map_err(internal),
             AgentMessage::Hello(_) => Err(Ends(close::BAD_MESSAGE)),
         }
     }

@@ -7,6 +7,7 @@ mod graphiql;
 mod graphql;
 mod headers;
 mod health;
+mod install;
 mod limits;
 mod origin;
 mod socket;
@@ -65,6 +66,8 @@ pub fn router(platform: Platform) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .route("/install.sh", get(install::script))
+        .route("/download/{name}", get(install::download))
         .with_state(platform)
         .merge(graphql)
         .layer(middleware::from_fn(headers::secure))

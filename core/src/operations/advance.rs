@@ -1,8 +1,9 @@
 //! One step of one operation.
 
 use chrono::TimeDelta;
+use slipway_model::state::{OperationKind, OperationStatus};
 use slipway_protocol::TaskFailure;
-use slipway_store::operations::Operation;
+use slipway_store::operations::{self, Operation};
 
 use super::{
     payload::{Origin, Payload},
@@ -10,9 +11,12 @@ use super::{
     work::{Halt, Work},
 };
 use crate::{
-    Platform,
+    Platform, quotas,
     rollout::{self, Next, Step},
 };
+
+/// How often one that waits for a build is looked at, beside the word that another has ended.
+const WAIT_FOR_BUILD: TimeDelta = TimeDelta::seconds(20);
 
 /// What became of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +47,20 @@ async fn attempt(p: &Platform, operation: &Operation) -> anyhow::Result<Advanced
     let answers = resolve::ask(p, operation, &Payload::from_json(&operation.payload)?).await?;
     let (refusal, is_about_end) = (answers.refusal.clone(), answers.is_about_end);
     let Some(mut work) = Work::hold(p, operation, answers).await? else { return Ok(Advanced::Lost) };
+    if !work.payload.begun && builds(&work) && quotas::is_building_enough(&mut work.tx, work.application.organization_id).await? {
+        // It goes on waiting for its turn, as if nobody had looked: a newer deployment may still take its place.
+        work.operation.status = OperationStatus::Queued;
+        work.operation.next_run_at = p.now() + WAIT_FOR_BUILD;
+        save(&mut work).await?;
+        work.tx.commit().await?;
+        return Ok(Advanced::Waits);
+    }
     if !work.payload.begun {
         // The time that it waited for its turn is not its own.
         work.payload.begun = true;
         work.payload.since = p.now();
-        work.operation.deadline = work.operation.deadline.max(p.now() + super::time_limit(operation.kind));
+        let usual = work.operation.deadline.max(p.now() + super::time_limit(operation.kind));
+        work.operation.deadline = work.payload.until.map_or(usual, |until| until.min(usual));
     }
     let situation = situation::read(&mut work).await?;
     let asks = work.payload.origin == Origin::Source && matches!(work.step(), Step::Plan | Step::Build);
@@ -91,6 +104,11 @@ async fn attempt(p: &Platform, operation: &Operation) -> anyhow::Result<Advanced
     }
 }
 
+/// Whether it takes one of its organization's builds.
+fn builds(work: &Work<'_>) -> bool {
+    work.operation.kind == OperationKind::Deploy && matches!(work.payload.origin, Origin::Source | Origin::Image)
+}
+
 fn go_to(work: &mut Work<'_>, to: Step) {
     work.operation.step = Some(to.as_str().to_owned());
     work.operation.attempt = 0;
@@ -100,7 +118,7 @@ fn go_to(work: &mut Work<'_>, to: Step) {
 
 async fn save(work: &mut Work<'_>) -> anyhow::Result<()> {
     work.operation.payload = work.payload.to_json().map_err(anyhow::Error::new)?;
-    let is_held = slipway_store::operations::save(&mut work.tx, &work.operation).await?;
+    let is_held = operations::save(&mut work.tx, &work.operation).await?;
     // The row has been held since the transaction began.
     anyhow::ensure!(is_held, "the operation was taken away within its own transaction");
     Ok(())
@@ -108,9 +126,18 @@ async fn save(work: &mut Work<'_>) -> anyhow::Result<()> {
 
 async fn finish(mut work: Work<'_>, from: Step) -> anyhow::Result<()> {
     save(&mut work).await?;
+    if from == Step::Build {
+        free_build(&mut work).await?;
+    }
     work.write_rest().await?;
     let name = from.as_str();
     work.commit(&format!("{name}.before_commit"), &format!("{name}.after_commit")).await
+}
+
+/// Another build of the organization may begin.
+async fn free_build(work: &mut Work<'_>) -> anyhow::Result<()> {
+    operations::nudge_waiting_build(&mut work.tx, work.application.organization_id, work.p.now()).await?;
+    Ok(())
 }
 
 /// In a transaction of its own.
@@ -133,6 +160,9 @@ async fn record_failure(mut work: Work<'_>, failure: TaskFailure, effects: Vec<r
         Err(Halt::Refused(again)) => return Err(anyhow::anyhow!(again)),
     }
     save(&mut work).await?;
+    if builds(&work) {
+        free_build(&mut work).await?;
+    }
     work.write_rest().await?;
     work.commit("fail.before_commit", "fail.after_commit").await
 }

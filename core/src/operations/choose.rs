@@ -42,7 +42,7 @@ pub(super) async fn prepare(work: &mut Work<'_>) -> Result<(), Halt> {
     let running = instances::desired_of(&mut work.tx, &Viewer::Platform, work.application.id).await?;
     let retiring: Vec<Instance> = match work.operation.kind {
         OperationKind::Deploy | OperationKind::Restart | OperationKind::Start | OperationKind::Stop | OperationKind::Delete => {
-            running.clone()
+            running.iter().filter(|row| work.payload.only.is_none_or(|only| only == row.id)).cloned().collect()
         }
         OperationKind::Scale if work.payload.origin == Origin::Release || work.payload.release.is_none() => vec![],
         OperationKind::Scale => {
@@ -98,6 +98,7 @@ async fn place(work: &mut Work<'_>, retiring: &[Instance], home: Option<NodeId>,
         .collect();
     let instances = match work.operation.kind {
         OperationKind::Scale => work.application.desired_instances - web_instances(work).await?.len() as i64,
+        _ if work.payload.only.is_some() => 1,
         _ => work.application.desired_instances,
     };
     let demand = Demand {

@@ -6,6 +6,7 @@
 
 mod advance;
 mod apply;
+mod asked;
 mod choose;
 mod ends;
 mod payload;
@@ -27,6 +28,7 @@ use slipway_store::{
 };
 
 pub use advance::{Advanced, advance};
+pub use asked::{cancel, retry};
 pub(crate) use ends::abandon;
 pub(crate) use payload::{Origin, Payload, PlanChange};
 pub(crate) use specs::open_task;

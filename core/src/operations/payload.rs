@@ -34,6 +34,12 @@ pub struct Payload {
     pub begun: bool,
     pub new: Vec<InstanceId>,
     pub retiring: Vec<InstanceId>,
+    /// The one instance that is replaced; `None`: all of them.
+    #[serde(default)]
+    pub only: Option<InstanceId>,
+    /// By then it has ended, whenever its turn comes; `None`: its time counts from its turn.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
     /// The change of plan that it brings into force.
     #[serde(default)]
     pub plan: Option<PlanChange>,
@@ -50,7 +56,19 @@ impl Payload {
     #[must_use]
     pub fn of(origin: Origin, release: Option<ReleaseId>) -> Self {
         let since = DateTime::UNIX_EPOCH;
-        Self { origin, release, node: None, task: None, since, begun: false, new: Vec::new(), retiring: Vec::new(), plan: None }
+        Self {
+            origin,
+            release,
+            node: None,
+            task: None,
+            since,
+            begun: false,
+            new: Vec::new(),
+            retiring: Vec::new(),
+            only: None,
+            until: None,
+            plan: None,
+        }
     }
 
     pub fn to_json(&self) -> Result<serde_json::Value> {

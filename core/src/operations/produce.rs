@@ -115,6 +115,11 @@ impl Work<'_> {
             let free = (0..).filter(|index| !web.iter().any(|row| row.instance_index == *index));
             return Ok(free.take(usize::try_from(missing).unwrap_or(0)).map(|index| (process.clone(), index)).collect());
         }
+        if self.payload.only.is_some() {
+            // One that ended for good in the meantime has been given up, and is not replaced.
+            let replaced = instances::by_ids(&mut self.tx, &Viewer::Platform, &self.payload.retiring).await?;
+            return Ok(replaced.into_values().map(|row| (row.process, row.instance_index)).collect());
+        }
         let mut wanted = Vec::new();
         for process in releases::processes(release)?.into_iter().filter(releases::runs) {
             let count = if process.kind == ProcessKind::Web { self.application.desired_instances } else { 1 };

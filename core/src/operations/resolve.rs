@@ -21,7 +21,11 @@ use super::{
     payload::{Origin, Payload},
     situation, specs,
 };
-use crate::{Platform, rollout::Step};
+use crate::{
+    Platform,
+    rollout::Step,
+    runtimes::{ADMINISTRATOR, own_image},
+};
 
 /// The code by which an agent says that no buildpack fits.
 const NO_BUILDPACK: &str = "NO_BUILDPACK";
@@ -179,6 +183,15 @@ async fn ask_lock(p: &Platform, id: ApplicationId, payload: &Payload, answers: &
         if let Some(row) = row.filter(|row| !row.active) {
             return Ok(Err(disabled(&row.slug)));
         }
+        let own = runtimes::of_plugin(&mut p.db.read_once().await?, ADMINISTRATOR).await?;
+        let own = offered.first().filter(|row| row.kind == tool.name).and_then(|row| own_image(&own, &row.kind, &locked.version));
+        let locked = match own {
+            Some(own) => {
+                notices.push(format!("{} {} comes from this platform's own image {}", tool.name, locked.version, own.builder_image));
+                LockedTool { build_image: own.builder_image.clone(), run_image: own.run_image.clone(), ..locked }
+            }
+            None => locked,
+        };
         let because = if tool.source.is_empty() { "the default".to_owned() } else { tool.source.clone() };
         notices.push(format!("{} {} ({} from {because})", tool.name, locked.version, tool.constraint));
         lock.insert(tool.name.clone(), locked);

@@ -1,5 +1,8 @@
 //! The public API, asked as its clients ask it: over its own listener, against a real database and the plugins as built.
 
+#[allow(dead_code, reason = "shared with the tests of rollouts, which use all of it")]
+#[path = "../rollout/agent.rs"]
+mod agent;
 #[path = "../rollout/built.rs"]
 mod built;
 mod world;
@@ -17,6 +20,7 @@ mod hostile;
 mod http;
 mod introspected;
 mod limits;
+mod metrics;
 mod nouns;
 mod people;
 mod plugin_life;
@@ -32,4 +36,6 @@ mod start;
 mod statements;
 mod tenancy;
 mod tokens;
+mod upkeep;
 mod uploads;
+mod watching;

@@ -19,8 +19,8 @@ use slipway_model::{
 };
 use slipway_protocol::{
     AgentMessage, CA_PATH, CONNECT_PATH, CoreMessage, DesiredState, ENROLL_PATH, EnrollRequest, EnrollResponse, Heartbeat, Hello, LogBatch,
-    LogLine, LogQuery, LogQueryId, NodeFacts, ObservedInstance, ObservedRoute, ObservedState, Outcome, PROTOCOL_VERSIONS, Task, TaskEvent,
-    TaskEventKind, TaskFailure, TaskSpec, Welcome, challenge_payload,
+    LogLine, LogQuery, LogQueryId, NodeFacts, ObservedInstance, ObservedRoute, ObservedState, Outcome, PROTOCOL_VERSIONS, Samples, Task,
+    TaskEvent, TaskEventKind, TaskFailure, TaskSpec, Welcome, challenge_payload,
 };
 use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config, tungstenite::Message};
@@ -118,6 +118,8 @@ struct Record {
     /// Open log queries, and how much of each instance was sent to each.
     queries: BTreeMap<LogQueryId, (LogQuery, HashMap<InstanceId, usize>)>,
     lost_requests: HashMap<ApplicationId, u32>,
+    /// Measured and not sent yet.
+    samples: Vec<Samples>,
 }
 
 pub struct Agent {
@@ -276,6 +278,12 @@ impl Agent {
         self.record().output.entry(instance).or_default().push(line);
     }
 
+    /// It measured this.
+    #[allow(dead_code, reason = "for the tests of the API")]
+    pub fn measure(&self, samples: Samples) {
+        self.record().samples.push(samples);
+    }
+
     pub fn open_queries(&self) -> usize {
         self.record().queries.len()
     }
@@ -409,6 +417,7 @@ async fn talk(mut socket: Socket, record: &Mutex<Record>, behaviour: &Mutex<Beha
         is_first = false;
         let mut messages: Vec<AgentMessage> = events.into_iter().map(AgentMessage::Task).collect();
         messages.extend(logs(&mut record.lock().unwrap()).into_iter().map(AgentMessage::Logs));
+        messages.extend(std::mem::take(&mut record.lock().unwrap().samples).into_iter().map(AgentMessage::Samples));
         if behaviour.stutters {
             let reversed: Vec<_> = messages.iter().rev().cloned().collect();
             messages = reversed.into_iter().chain(messages).collect();

@@ -6,6 +6,7 @@ use futures::{Stream, StreamExt};
 use slipway_core::{
     application_logs::{self, Cursor, Lines, LogRequest},
     lifecycle,
+    log_history::{self, Look, Past},
 };
 use slipway_model::{ApplicationId, InstanceId, state::OperationStatus};
 use slipway_protocol::LogLine;
@@ -135,4 +136,50 @@ async fn logs_of_an_application_that_is_not_there_are_refused() {
     let world = World::new().await;
     let nobody = ApplicationId::new(&*world.platform().clock);
     assert!(application_logs::follow(&world.platform(), EVERYBODY, all(nobody)).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_is_looked_at_page_by_page_in_both_directions() {
+    let world = World::new().await;
+    let mut agent = world.agent().await;
+    let application = world.application_on("shop", "small", 2).await;
+    world.deploy_live(application.id).await;
+    let (one, two) = two_instances(&world, application.id).await;
+    for second in 0..10 {
+        agent.write(if second % 2 == 0 { one } else { two }, second, &format!("line {second}"));
+    }
+    // In the same moment.
+    agent.write(one, 10, "both");
+    agent.write(two, 10, "both");
+    let instances = world.serving(application.id).await;
+    let look = async |look: Look| -> Past { log_history::look(&world.platform(), &instances, &look).await };
+    let all = look(Look { most: 100, ..Look::default() }).await;
+    assert_eq!((all.lines.len(), all.more, all.incomplete), (12, false, false));
+    let mut back = Vec::new();
+    let mut before = None;
+    loop {
+        let page = look(Look { most: 5, before, ..Look::default() }).await;
+        back.splice(0..0, page.lines.clone());
+        before = page.lines.first().map(Cursor::from);
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(back, all.lines, "neither lost nor repeated");
+    let mut on = vec![all.lines[0].clone()];
+    loop {
+        let page = look(Look { most: 5, after: on.last().map(Cursor::from), ..Look::default() }).await;
+        on.extend(page.lines);
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(on, all.lines);
+    let found = look(Look { most: 1, search: Some("LINE".into()), until: Some(all.lines[4].at), ..Look::default() }).await;
+    assert_eq!((texts(&found.lines), found.more), (vec!["line 4"], true));
+    let later = look(Look { most: 9, since: Some(all.lines[8].at), ..Look::default() }).await;
+    assert_eq!(texts(&later.lines), ["line 9", "both", "both"]);
+    agent.cut();
+    world.eventually("it is gone", async || (world.platform().fleet.connected() == 0).then_some(())).await;
+    assert!(look(Look { most: 5, ..Look::default() }).await.incomplete);
 }

@@ -6,9 +6,11 @@ mod billing;
 mod built;
 mod world;
 
+mod asked;
 mod changes;
 mod crashes;
 mod deploys;
+mod fairness;
 mod fences;
 mod identity;
 mod logs;

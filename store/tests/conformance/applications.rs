@@ -124,6 +124,8 @@ async fn what_runs_is_written_without_touching_the_settings() {
         assert!(applications::set_status(&mut tx, platform, row.id, ApplicationStatus::Running, Some("well")).await.unwrap());
         assert!(applications::set_current(&mut tx, platform, row.id, release, deployment).await.unwrap());
         assert!(applications::set_tool_lock(&mut tx, platform, row.id, &lock).await.unwrap());
+        assert_eq!(slipway_store::runtimes::built_with(&mut tx, "22.1.0").await.unwrap(), 1);
+        assert_eq!(slipway_store::runtimes::built_with(&mut tx, "22_1.0").await.unwrap(), 0);
         assert!(applications::set_stopped(&mut tx, platform, row.id, true).await.unwrap());
         let expected = Application {
             status: ApplicationStatus::Running,

@@ -39,6 +39,11 @@ async fn events_are_followed_in_their_order() {
         assert_eq!(events::after(&mut tx, &world.viewer, None, all[0].sequence, 1).await.unwrap(), all[1..2]);
         let of_it = events::after(&mut tx, &world.viewer, Some(application), 0, 10).await.unwrap();
         assert_eq!(of_it, [all[0].clone(), all[2].clone()]);
+        let (organization, sequence) = (world.organization.id, all[0].sequence);
+        assert_eq!(events::of_organization_after(&mut tx, &world.viewer, organization, sequence, 10).await.unwrap(), all[1..]);
+        assert_eq!(events::of_organization_after(&mut tx, &world.viewer, organization, 0, 1).await.unwrap(), all[..1]);
+        let nobody = crate::world::stranger(&world.clock);
+        assert_eq!(events::of_organization_after(&mut tx, &nobody, organization, 0, 10).await.unwrap(), []);
         assert_eq!(events::of_application(&mut tx, &world.viewer, application, &Page::default()).await.unwrap().items.len(), 2);
         assert_eq!(events::list(&mut tx, &world.viewer, Some(world.organization.id), &Page::default()).await.unwrap().items.len(), 3);
     })
@@ -55,6 +60,11 @@ async fn an_event_of_the_platform_is_not_for_members() {
         assert_eq!(events::after(&mut tx, &world.viewer, None, 0, 10).await.unwrap(), []);
         assert_eq!(events::list(&mut tx, &world.viewer, None, &Page::default()).await.unwrap().items, []);
         assert_eq!(events::after(&mut tx, &Viewer::Platform, None, 0, 10).await.unwrap().len(), 1);
+        let of_platform = events::of_platform_after(&mut tx, 0, 10).await.unwrap();
+        assert_eq!(of_platform.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["node.offline"]);
+        events::insert(&mut tx, &event(&world, None, "e")).await.unwrap();
+        assert_eq!(events::of_platform_after(&mut tx, 0, 10).await.unwrap(), of_platform);
+        assert_eq!(events::of_platform_after(&mut tx, of_platform[0].sequence, 10).await.unwrap(), []);
     })
     .await;
 }

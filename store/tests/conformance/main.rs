@@ -8,6 +8,7 @@ mod events;
 mod fleet;
 mod idempotency;
 mod invitations;
+mod metrics;
 mod money;
 mod operations;
 mod organizations;

@@ -93,6 +93,42 @@ async fn an_applications_operations_run_one_after_another() {
     .await;
 }
 
+#[tokio::test]
+async fn builds_under_way_are_counted_and_the_next_that_waits_is_woken() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let world = World::new(&mut tx, "acme").await;
+        let organization = world.organization.id;
+        let mut rows = Vec::new();
+        for (key, (status, step)) in
+            [("running", Some("plan")), ("running", Some("build")), ("running", Some("health")), ("queued", None), ("queued", None)]
+                .into_iter()
+                .enumerate()
+        {
+            let key = u8::try_from(key).unwrap();
+            let base = world.rollout(&mut tx, &format!("app-{key}"), key + 1).await.operation;
+            let row = Operation {
+                status: status.parse().unwrap(),
+                step: step.map(str::to_owned),
+                created_at: world.later(i64::from(key)),
+                next_run_at: world.later(60),
+                ..base
+            };
+            operations::insert(&mut tx, &row).await.unwrap();
+            rows.push(row);
+        }
+        assert_eq!(operations::building(&mut tx, organization).await.unwrap(), 2);
+        assert!(operations::nudge_waiting_build(&mut tx, organization, world.now()).await.unwrap());
+        let claimed = operations::claim(&mut tx, "a", world.now(), world.later(9)).await.unwrap().unwrap();
+        assert_eq!(claimed.id, rows[3].id, "that which has waited longest");
+        assert_eq!(operations::claim(&mut tx, "a", world.now(), world.later(9)).await.unwrap(), None, "and no other");
+        let other = World::new(&mut tx, "other").await;
+        assert_eq!(operations::building(&mut tx, other.organization.id).await.unwrap(), 0);
+        assert!(!operations::nudge_waiting_build(&mut tx, other.organization.id, world.now()).await.unwrap());
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_operation_is_claimed_by_two() {
     on_both(async |database| {

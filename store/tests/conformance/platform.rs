@@ -199,6 +199,7 @@ async fn runtimes_are_listed_by_kind_and_by_what_is_offered() {
         assert_eq!(runtimes::list_of_kind(&mut tx, "php", false, &Page::default()).await.unwrap().items, []);
         assert_eq!(runtimes::set_active_of_plugin(&mut tx, "runtime-node", false, clock.now()).await.unwrap(), 1);
         assert_eq!(runtimes::application_count(&mut tx, "node").await.unwrap(), 0);
+        assert_eq!(runtimes::built_with(&mut tx, "node:22-slim").await.unwrap(), 0);
         assert!(runtimes::delete(&mut tx, younger.id).await.unwrap());
         assert_eq!(runtimes::find(&mut tx, younger.id).await.unwrap(), None);
         assert_eq!(runtimes::by_ids(&mut tx, &[marked.id, younger.id]).await.unwrap().len(), 1);

@@ -26,9 +26,16 @@ async fn what_is_used_is_counted_without_what_is_gone() {
         applications::delete(&mut tx, viewer, first.id, world.now()).await.unwrap();
         assert_eq!(quotas::used(&mut tx, viewer, organization).await.unwrap(), (1, 1));
 
-        let mut quota = Quota { organization_id: organization, max_applications: 5, max_instances: 7, updated_at: world.now() };
+        let mut quota = Quota {
+            organization_id: organization,
+            max_applications: 5,
+            max_instances: 7,
+            max_builds_concurrent: 3,
+            updated_at: world.now(),
+        };
         quotas::put(&mut tx, &Viewer::Platform, &quota).await.unwrap();
         quota.max_instances = 8;
+        quota.max_builds_concurrent = 4;
         quotas::put(&mut tx, &Viewer::Platform, &quota).await.unwrap();
         assert_eq!(quotas::find(&mut tx, viewer, organization).await.unwrap().as_ref(), Some(&quota));
         assert_eq!(quotas::of_each(&mut tx, viewer, &[organization]).await.unwrap()[&organization], quota);

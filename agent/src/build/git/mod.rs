@@ -15,11 +15,11 @@ use std::{
 };
 
 use slipway_model::{GitRef, GitUrl};
+use slipway_outbound::{Policy, SystemLookup};
 use slipway_protocol::TaskFailure;
 
 pub use output::GitError;
 use run::Git;
-pub use target::Resolve;
 
 /// What may be fetched, and from where.
 #[derive(Debug, Clone)]
@@ -28,8 +28,8 @@ pub struct GitLimits {
     /// Bytes of the packed objects, and again of the files checked out.
     pub bytes: u64,
     pub files: u64,
-    /// Also fetches from addresses that are not public.
-    pub allow_private: bool,
+    /// Where may be fetched from.
+    pub policy: Policy,
     /// Certificates that are trusted in place of the machine's own.
     pub ca_bundle: Option<PathBuf>,
 }
@@ -58,7 +58,7 @@ pub async fn fetch(
     limits: &GitLimits,
 ) -> Result<Commit, TaskFailure> {
     let work = async {
-        let target = target::resolve(url, limits.allow_private, Resolve::System).await?;
+        let target = target::resolve(url, &limits.policy, &SystemLookup).await?;
         let fetched = match Git::new(&target, files, scratch, limits.ca_bundle.as_deref()) {
             Ok(git) => checkout(&git, &target.url, branch, commit, (files, scratch), limits).await,
             Err(error) => Err(error),

@@ -1,12 +1,11 @@
 //! Where a repository URL really leads.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::net::IpAddr;
 
 use slipway_model::GitUrl;
+use slipway_outbound::{Lookup, Policy, ResolveError};
 use slipway_protocol::TaskFailure;
-use url::{Host, Url};
-
-use crate::build::address;
+use url::Url;
 
 /// A URL whose host has been judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,64 +16,35 @@ pub struct Target {
     pub pin: Option<String>,
 }
 
-/// How names become addresses.
-#[derive(Debug, Clone)]
-pub enum Resolve {
-    /// As this machine does.
-    System,
-    /// Always these, for tests of what follows from them.
-    #[cfg(test)]
-    To(Vec<IpAddr>),
-}
-
 /// # Errors
 /// `SOURCE_FORBIDDEN` for what may not be fetched, `SOURCE_UNREACHABLE` for a host that has no address.
-pub async fn resolve(url: &GitUrl, allow_private: bool, resolver: Resolve) -> Result<Target, TaskFailure> {
-    let parsed = Url::parse(url.as_str()).ok().filter(|parsed| matches!(parsed.scheme(), "https" | "http"));
-    let Some(parsed) = parsed else {
-        return Err(TaskFailure::new(
-            "SOURCE_FORBIDDEN",
-            format!("`{url}` is an SSH address, and this machine has no SSH key for repositories"),
-        )
-        .fix("Use the repository's https:// address."));
+pub async fn resolve(url: &GitUrl, policy: &Policy, lookup: &dyn Lookup) -> Result<Target, TaskFailure> {
+    let ssh = || {
+        TaskFailure::new("SOURCE_FORBIDDEN", format!("`{url}` is an SSH address, and this machine has no SSH key for repositories"))
+            .fix("Use the repository's https:// address.")
     };
     let unreachable = |reason: String| {
         TaskFailure::new("SOURCE_UNREACHABLE", reason).fix("Check the host name in the repository URL; if it is right, try again later.")
     };
-    let Some((host, port)) = parsed.host().zip(parsed.port_or_known_default()) else {
-        return Err(unreachable(format!("`{url}` names no host")));
-    };
-    let (addresses, name) = match host {
-        Host::Ipv4(address) => (BTreeSet::from([IpAddr::V4(address)]), None),
-        Host::Ipv6(address) => (BTreeSet::from([IpAddr::V6(address)]), None),
-        Host::Domain(name) => {
-            let addresses = lookup(name, port, resolver).await.map_err(|error| {
-                tracing::info!(host = name, %error, "cannot resolve a source's host");
-                unreachable(format!("the host `{name}` of the repository has no address"))
-            })?;
-            (addresses, Some(name.to_owned()))
+    let parsed = Url::parse(url.as_str()).map_err(|_| ssh())?;
+    let target = slipway_outbound::resolve(&parsed, policy, lookup).await.map_err(|error| match error {
+        ResolveError::Scheme(_) => ssh(),
+        ResolveError::NoHost => unreachable(format!("`{url}` names no host")),
+        ResolveError::NoAddress { host, cause } => {
+            if let Some(error) = cause {
+                tracing::info!(host, %error, "cannot resolve a source's host");
+            }
+            unreachable(format!("the host `{host}` of the repository has no address"))
         }
-    };
-    if addresses.is_empty() {
-        return Err(unreachable(format!("the host of `{url}` has no address")));
-    }
-    // One forbidden address among several is enough: which of them is dialled is not for us to choose.
-    if !allow_private && !addresses.iter().copied().all(address::is_public) {
-        return Err(TaskFailure::new("SOURCE_FORBIDDEN", format!("the host of `{url}` is not on the public internet")).fix(
-            "Use a repository that is reachable publicly, or upload the source; an administrator can allow private addresses on the node.",
-        ));
-    }
-    let list = || addresses.iter().map(bracketed).collect::<Vec<_>>().join(",");
-    let pin = name.map(|name| format!("{name}:{port}:{}", list()));
-    Ok(Target { url: parsed.into(), pin })
-}
-
-async fn lookup(name: &str, port: u16, resolver: Resolve) -> std::io::Result<BTreeSet<IpAddr>> {
-    match resolver {
-        Resolve::System => Ok(tokio::net::lookup_host((name, port)).await?.map(|address| address.ip()).collect()),
-        #[cfg(test)]
-        Resolve::To(addresses) => Ok(addresses.into_iter().collect()),
-    }
+        ResolveError::Forbidden(_) => {
+            TaskFailure::new("SOURCE_FORBIDDEN", format!("the host of `{url}` is not on the public internet")).fix(
+                "Use a repository that is reachable publicly, or upload the source; an administrator can allow private addresses on the node.",
+            )
+        }
+    })?;
+    let list = || target.addresses.iter().map(bracketed).collect::<Vec<_>>().join(",");
+    let pin = target.name.as_ref().map(|name| format!("{name}:{}:{}", target.port, list()));
+    Ok(Target { url: target.url.into(), pin })
 }
 
 fn bracketed(address: &IpAddr) -> String {
@@ -86,37 +56,34 @@ fn bracketed(address: &IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures::future::BoxFuture;
+    use slipway_outbound::SystemLookup;
+
     use super::*;
 
-    async fn resolved(url: &str, addresses: &[&str]) -> Result<Target, String> {
-        let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
-        resolve(&url.parse().unwrap(), false, Resolve::To(addresses)).await.map_err(|failure| failure.code)
-    }
+    struct To(Vec<IpAddr>);
 
-    #[tokio::test]
-    async fn every_spelling_of_a_forbidden_address_is_refused() {
-        for url in [
-            "http://127.0.0.1/a",
-            "http://2130706433/a",
-            "http://0177.0.0.1/a",
-            "http://0x7f000001/a",
-            "http://127.1/a",
-            "http://0/a",
-            "http://169.254.169.254/latest/meta-data",
-            "http://[::1]/a",
-            "http://[::ffff:127.0.0.1]/a",
-            "http://[::ffff:a9fe:a9fe]/a",
-            "https://10.0.0.7:8443/a.git",
-            "http://127。0。0。1/a",
-        ] {
-            assert_eq!(resolved(url, &[]).await, Err("SOURCE_FORBIDDEN".to_owned()), "{url}");
+    impl Lookup for To {
+        fn lookup<'a>(&'a self, _name: &'a str, _port: u16) -> BoxFuture<'a, std::io::Result<Vec<IpAddr>>> {
+            Box::pin(async { Ok(self.0.clone()) })
         }
     }
 
+    async fn resolved(url: &str, addresses: &[&str]) -> Result<Target, String> {
+        let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        resolve(&url.parse().unwrap(), &Policy::public(), &To(addresses)).await.map_err(|failure| failure.code)
+    }
+
     #[tokio::test]
-    async fn a_name_with_any_forbidden_address_is_refused() {
-        assert_eq!(resolved("https://localhost/a", &["127.0.0.1"]).await, Err("SOURCE_FORBIDDEN".to_owned()));
+    async fn what_is_not_on_the_public_internet_is_refused() {
+        for url in ["http://127.0.0.1/a", "http://2130706433/a", "http://[::ffff:a9fe:a9fe]/a", "https://10.0.0.7:8443/a.git"] {
+            assert_eq!(resolved(url, &[]).await, Err("SOURCE_FORBIDDEN".to_owned()), "{url}");
+        }
         assert_eq!(resolved("https://rebind.example/a", &["140.82.121.4", "10.0.0.1"]).await, Err("SOURCE_FORBIDDEN".to_owned()));
+        assert_eq!(resolved("https://nowhere.example/a", &[]).await, Err("SOURCE_UNREACHABLE".to_owned()));
+        let policy: Policy = "10.0.0.0/8".parse().unwrap();
+        let allowed = resolve(&"https://10.0.0.7:8443/a.git".parse().unwrap(), &policy, &SystemLookup).await.unwrap();
+        assert_eq!(allowed.pin, None);
     }
 
     #[tokio::test]
@@ -128,7 +95,7 @@ mod tests {
 
     #[tokio::test]
     async fn ssh_is_refused_with_the_way_out() {
-        let failure = resolve(&"git@git.example:a/b.git".parse().unwrap(), true, Resolve::System).await.unwrap_err();
+        let failure = resolve(&"git@git.example:a/b.git".parse().unwrap(), &Policy::anywhere(), &SystemLookup).await.unwrap_err();
         assert_eq!(failure.code, "SOURCE_FORBIDDEN");
         assert_eq!(failure.fix.as_deref(), Some("Use the repository's https:// address."));
     }

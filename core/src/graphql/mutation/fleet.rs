@@ -4,7 +4,8 @@ use async_graphql::{Context, ID, InputObject, Object};
 use slipway_model as model;
 
 use crate::{
-    Config,
+    Platform,
+    error::Error,
     graphql::{
         access::{Permission, Role, permitted},
         context::{Request, id},
@@ -12,6 +13,7 @@ use crate::{
         scalar::Secret,
         types::{NodeEnrollmentToken, Plugin, WorkerNode, worker_node::NodeInstallInstructions},
     },
+    install,
     nodes::{self, NodeChange},
     plugins,
 };
@@ -110,10 +112,19 @@ payloads! {
 }
 
 /// What makes a machine join, by the first address at which agents reach this control plane.
-fn join_command(config: &Config, token: &model::Secret) -> String {
-    let host = config.agent_hosts.first().map_or("127.0.0.1", String::as_str);
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    format!("slipway agent enroll --core https://{host}:{} --token {}", config.agent_listen.port(), token.expose())
+fn join_command(platform: &Platform, token: &model::Secret) -> String {
+    format!("slipway agent enroll --core {} --token {}", install::core_url(&platform.config), token.expose())
+}
+
+/// What makes a bare machine a node: the script is checked before it runs, and checks what it fetches.
+async fn script(platform: &Platform, token: &model::Secret) -> Result<String, Error> {
+    let offer = platform.installer.offer(&platform.config).await.map_err(Error::internal)?;
+    let url = platform.config.public_url.as_str().trim_end_matches('/');
+    Ok(format!(
+        "curl -fsS {url}/install.sh -o slipway-install.sh && echo '{}  slipway-install.sh' | sha256sum -c - && sh slipway-install.sh --token {}",
+        offer.script_sha256,
+        token.expose()
+    ))
 }
 
 #[derive(Default)]
@@ -131,12 +142,15 @@ impl FleetMutation {
         let platform = ctx.platform();
         let outcome = async {
             let region = id("regionId", &input.region_id)?;
-            nodes::enrollment_token_create(platform, ctx.viewer()?, region, input.node_name, input.ttl_seconds).await
+            let new = nodes::enrollment_token_create(platform, ctx.viewer()?, region, input.node_name, input.ttl_seconds).await?;
+            let script = script(platform, &new.token).await?;
+            Ok::<_, Error>((new, script))
         };
-        answer(outcome.await, |new| NodeEnrollmentTokenCreatePayload {
+        answer(outcome.await, |(new, script)| NodeEnrollmentTokenCreatePayload {
             install: Some(NodeInstallInstructions {
                 ca_fingerprint: new.ca_fingerprint.to_string(),
-                command: join_command(&platform.config, &new.token),
+                command: join_command(platform, &new.token),
+                script,
                 expires_at: new.row.expires_at,
                 token: Secret(new.token),
             }),

@@ -6,9 +6,11 @@ mod billing;
 mod catalog;
 mod deployment;
 mod fleet;
+mod operation;
 mod organization;
 mod person;
 mod plugin;
+mod upkeep;
 mod variable;
 
 use async_graphql::MergedObject;
@@ -26,4 +28,6 @@ pub struct Mutation(
     person::PersonMutation,
     plugin::PluginMutation,
     billing::BillingMutation,
+    operation::OperationMutation,
+    upkeep::UpkeepMutation,
 );

@@ -34,6 +34,8 @@ struct OrganizationQuotaUpdateInput {
     max_applications: Option<i64>,
     /// Wanted instances of all its applications together.
     max_instances: Option<i64>,
+    /// Builds that go on at once: at least 1.
+    max_builds_concurrent: Option<i64>,
 }
 
 /// Which organization goes.
@@ -160,7 +162,12 @@ impl OrganizationMutation {
     ) -> Result<OrganizationQuotaUpdatePayload> {
         let outcome = async {
             let organization = id("organizationId", &input.organization_id)?;
-            quotas::update(ctx.platform(), ctx.viewer()?, organization, input.max_applications, input.max_instances).await
+            let change = quotas::QuotaChange {
+                max_applications: input.max_applications,
+                max_instances: input.max_instances,
+                max_builds_concurrent: input.max_builds_concurrent,
+            };
+            quotas::update(ctx.platform(), ctx.viewer()?, organization, change).await
         };
         answer(outcome.await, |standing| OrganizationQuotaUpdatePayload { quota: Some(standing.into()), ..Default::default() })
     }

@@ -7,23 +7,27 @@ use slipway_store as store;
 use super::{
     Deployment, EnvironmentVariable, Organization, Plan, Region, Runtime, User,
     billing::PlanOffer,
+    log::LogPage,
+    metrics::{Asked, MetricName, MetricSeries},
     money::Money,
     source::{ApplicationSource, BuildConfig, HealthCheck},
-    state::{ApplicationStatus, DeploymentStatus, SuspensionReason, VariableScope},
+    state::{ApplicationStatus, DeploymentStatus, LogStream, SuspensionReason, VariableScope},
 };
 use crate::{
+    application_logs::Cursor,
     applications,
+    error::UserError,
     graphql::{
         access::Permission,
         billed::{PlansOnOffer, SuspensionOf},
         connection::{ApplicationInstanceConnection, DeploymentConnection, EventConnection, OperationConnection},
-        context::Request,
+        context::{Request, id_if},
         cost::cost,
         error::Result,
         lists, load,
         page::page,
     },
-    plan_changes, runtimes, variables,
+    log_history, plan_changes, runtimes, variables,
 };
 
 /// What a customer owns: code from somewhere, running as instances under a name.
@@ -235,5 +239,58 @@ impl Application {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<EventConnection> {
         Ok(ctx.rows().list(lists::Events {}, self.0.id, page(first, after, last, before)?).await?.into())
+    }
+
+    /// What it uses and is asked, over time.
+    #[graphql(directive = cost::apply(20, Some(vec!["names".to_owned()])))]
+    async fn metrics(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What shall be told; none named: everything.")] names: Vec<MetricName>,
+        #[graphql(desc = "Where it begins.")] from: DateTime<Utc>,
+        #[graphql(desc = "Before where it ends; left out: now.")] to: Option<DateTime<Utc>>,
+        #[graphql(desc = "How long each step is: 10 to 86,400 seconds.", default_with = "Some(60)")] step_seconds: Option<i64>,
+    ) -> Result<Vec<MetricSeries>> {
+        Asked { names, from, to, step_seconds: step_seconds.unwrap_or(60) }.of_application(ctx, self.0.id).await
+    }
+
+    /// What its instances wrote: the newest lines, or those before or after a cursor. `applicationLogs` follows it. The output of an
+    /// instance goes with it.
+    #[graphql(directive = cost::apply(50, None))]
+    #[allow(clippy::too_many_arguments, reason = "they are filters, each of which may be left out")]
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many lines: 1 to 500.", default_with = "Some(100)")] first: Option<i32>,
+        #[graphql(desc = "Only lines after this cursor, the oldest of them.")] after: Option<String>,
+        #[graphql(desc = "Only lines before this cursor, the newest of them.")] before: Option<String>,
+        #[graphql(desc = "Only lines after this moment.")] since: Option<DateTime<Utc>>,
+        #[graphql(desc = "Only lines up to this moment.")] until: Option<DateTime<Utc>>,
+        #[graphql(desc = "Only lines of these streams.")] streams: Option<Vec<LogStream>>,
+        #[graphql(desc = "Only lines with this in them, in either case: at most 200 characters.")] search: Option<String>,
+        #[graphql(desc = "Only lines of this instance.")] instance_id: Option<ID>,
+    ) -> Result<LogPage> {
+        let most = usize::try_from(first.unwrap_or(100)).ok().filter(|most| (1..=500).contains(most));
+        let most = most.ok_or_else(|| UserError::invalid("first", "Use 1 to 500."))?;
+        if search.as_ref().is_some_and(|search| search.chars().count() > 200) {
+            return Err(UserError::too_long("search", "Use at most 200 characters.").into());
+        }
+        let cursor = |path, text: Option<String>| {
+            let cursor = text.map(|text| text.parse::<Cursor>()).transpose();
+            cursor.map_err(|error| UserError::invalid(path, error.to_string()))
+        };
+        let look = log_history::Look {
+            after: cursor("after", after)?,
+            before: cursor("before", before)?,
+            since,
+            until,
+            streams: streams.map(|streams| streams.into_iter().map(Into::into).collect()),
+            search,
+            most,
+        };
+        let only: Option<slipway_model::InstanceId> = id_if("instanceId", instance_id.as_ref())?;
+        let mut instances = ctx.rows().list(lists::CurrentInstances {}, self.0.id, store::Page::first(store::Page::MOST)).await?.items;
+        instances.retain(|instance| only.is_none_or(|only| only == instance.id));
+        Ok(log_history::look(ctx.platform(), &instances, &look).await.into())
     }
 }

@@ -4,6 +4,7 @@ use async_graphql::{ID, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::state::LogStream;
+use crate::{application_logs::Cursor, log_history};
 
 /// One line of a log.
 #[derive(Debug, Clone, SimpleObject)]
@@ -20,6 +21,47 @@ pub struct LogLine {
     pub message: String,
     /// Whether its end was cut off.
     pub truncated: bool,
+}
+
+/// A piece of what was written.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct LogPage {
+    /// In order.
+    pub lines: Vec<LogLine>,
+    /// Look further back with `before`; `null`: there is nothing.
+    pub start_cursor: Option<String>,
+    /// Look further on with `after`; `null`: there is nothing.
+    pub end_cursor: Option<String>,
+    /// Whether there are more in the direction that was asked for.
+    pub has_more: bool,
+    /// Whether a machine could not be asked, or did not tell everything in time: there may be other lines.
+    pub incomplete: bool,
+}
+
+impl From<log_history::Past> for LogPage {
+    fn from(past: log_history::Past) -> Self {
+        let cursor = |line: Option<&slipway_protocol::LogLine>| line.map(|line| Cursor::from(line).to_string());
+        Self {
+            start_cursor: cursor(past.lines.first()),
+            end_cursor: cursor(past.lines.last()),
+            has_more: past.more,
+            incomplete: past.incomplete,
+            lines: past.lines.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<slipway_protocol::LogLine> for LogLine {
+    fn from(line: slipway_protocol::LogLine) -> Self {
+        Self {
+            cursor: Cursor::from(&line).to_string(),
+            timestamp: line.at,
+            stream: line.stream.into(),
+            instance_id: Some(ID(line.instance.to_string())),
+            message: line.message,
+            truncated: line.truncated,
+        }
+    }
 }
 
 /// Lines that came together.

@@ -9,6 +9,7 @@ pub mod event;
 pub mod instance;
 pub mod invitation;
 pub mod log;
+pub mod metrics;
 pub mod money;
 pub mod operation;
 pub mod organization;

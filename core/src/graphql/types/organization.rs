@@ -132,6 +132,8 @@ pub struct OrganizationQuota {
     max_applications: i64,
     /// Instances that it may want, of all its applications together.
     max_instances: i64,
+    /// Builds of it that go on at once. Others wait for their turn.
+    max_builds_concurrent: i64,
     /// Applications that it has.
     used_applications: i64,
     /// Instances that it wants, of all its applications together, those that are stopped included.
@@ -140,8 +142,8 @@ pub struct OrganizationQuota {
 
 impl From<quotas::Standing> for OrganizationQuota {
     fn from(standing: quotas::Standing) -> Self {
-        let quotas::Standing { max_applications, max_instances, used_applications, used_instances } = standing;
-        Self { max_applications, max_instances, used_applications, used_instances }
+        let quotas::Standing { max_applications, max_instances, max_builds_concurrent, used_applications, used_instances } = standing;
+        Self { max_applications, max_instances, max_builds_concurrent, used_applications, used_instances }
     }
 }
 

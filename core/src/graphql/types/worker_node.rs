@@ -4,7 +4,12 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use slipway_store as store;
 
-use super::{Region, User, region::Capacity, state::NodeStatus};
+use super::{
+    Region, User,
+    metrics::{Asked, MetricName, MetricSeries},
+    region::Capacity,
+    state::NodeStatus,
+};
 use crate::graphql::{
     connection::ApplicationInstanceConnection,
     context::Request,
@@ -128,6 +133,19 @@ impl WorkerNode {
         let page = page(first, after, last, before)?;
         Ok(ctx.rows().list(lists::InstancesOn {}, self.0.id, page).await?.into())
     }
+
+    /// What it uses, over time: of its processors, its memory and its disk.
+    #[graphql(directive = cost::apply(20, Some(vec!["names".to_owned()])))]
+    async fn metrics(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What shall be told; none named: everything.")] names: Vec<MetricName>,
+        #[graphql(desc = "Where it begins.")] from: DateTime<Utc>,
+        #[graphql(desc = "Before where it ends; left out: now.")] to: Option<DateTime<Utc>>,
+        #[graphql(desc = "How long each step is: 10 to 86,400 seconds.", default_with = "Some(60)")] step_seconds: Option<i64>,
+    ) -> Result<Vec<MetricSeries>> {
+        Asked { names, from, to, step_seconds: step_seconds.unwrap_or(60) }.of_node(ctx, self.0.id).await
+    }
 }
 
 fn percent(used: i64, of: i64) -> f64 {
@@ -220,6 +238,8 @@ pub struct NodeInstallInstructions {
     pub ca_fingerprint: String,
     /// What to run on the machine, as root, once the `slipway` binary is there.
     pub command: String,
+    /// What to run on a bare machine, as root: it sets up Docker, fetches the agent, checks it and joins.
+    pub script: String,
     /// When the token ends by itself.
     pub expires_at: DateTime<Utc>,
 }

@@ -1,5 +1,4 @@
-//! Which network addresses a source may be fetched from. A customer chooses the URL, so without this the agent could be made
-//! to speak to its own machine, its neighbours or a cloud's metadata service.
+//! Which network addresses are on the public internet.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
