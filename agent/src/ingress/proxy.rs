@@ -2,6 +2,7 @@
 //!
 //! Invariant: a route is in place only after the proxy's own check has passed over all routes with it, done on a copy.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -13,14 +14,14 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rustix::process::Signal;
-use slipway_model::Hostname;
+use slipway_model::{ApplicationId, Hostname};
 use slipway_protocol::{DesiredProxy, ROUTE_HEADER};
 
 use super::note::Note;
 use super::program::{binary, fill};
 use super::settings::Folders;
 use super::traefik::reachable;
-use super::{Ingress, IngressError, RouteError, RouteFile, Seen, plain_http};
+use super::{Counted, Ingress, IngressError, RouteError, RouteFile, Seen, plain_http};
 use crate::config::IngressConfig;
 
 const ANSWER: Duration = Duration::from_secs(2);
@@ -196,6 +197,10 @@ impl Ingress for Proxy {
     fn seen<'a>(&'a self, hostname: &'a Hostname, _revision: &'a str) -> BoxFuture<'a, Seen> {
         self.look(hostname).boxed()
     }
+
+    fn counted(&self) -> BoxFuture<'_, Result<BTreeMap<ApplicationId, Counted>, String>> {
+        async { Err("a proxy that a plugin describes is not asked what it counts".to_owned()) }.boxed()
+    }
 }
 
 /// In the place of a proxy that this machine does not have: every route says why it is not in force.
@@ -220,5 +225,9 @@ impl Ingress for Absent {
 
     fn seen<'a>(&'a self, _hostname: &'a Hostname, _revision: &'a str) -> BoxFuture<'a, Seen> {
         async { Seen::Unreachable(self.0.clone()) }.boxed()
+    }
+
+    fn counted(&self) -> BoxFuture<'_, Result<BTreeMap<ApplicationId, Counted>, String>> {
+        async { Err(self.0.clone()) }.boxed()
     }
 }

@@ -41,6 +41,7 @@ async fn it_answers_as_the_native_one_does() {
             start: "2026-01-01T00:00:00Z".parse().unwrap(),
             end: "2026-01-01T01:30:00Z".parse().unwrap(),
             hourly_rate: "0.012".parse().unwrap(),
+            ..UsagePeriod::default()
         }],
     };
     let (native, sandboxed) = (host.get("billing-hourly").unwrap(), host.get("sandboxed").unwrap());
