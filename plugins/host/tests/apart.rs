@@ -67,7 +67,7 @@ async fn it_answers_as_it_does_in_the_hosts_own_process() {
         answers.push((billing.billing_rate(rate.clone()).await.unwrap(), node.runtime_describe().await.unwrap()));
         let Err(CallError::Refused(refusal)) = resolve(&node, "node", "23.99.0").await else { panic!("it should be refused") };
         assert_eq!(refusal.code, "VERSION_UNKNOWN");
-        assert_eq!(node.stats().p99_micros.is_some(), true);
+        assert!(node.stats().p99_micros.is_some());
     }
     assert_eq!(answers[0], answers[1]);
 }
