@@ -177,7 +177,7 @@ mod tests {
     fn message_versions_are_a_range_that_this_host_meets() {
         assert!(refused_with("[1, 1]", "[0, 1]").contains("message_versions:"));
         assert!(refused_with("[1, 1]", "[2, 1]").contains("message_versions:"));
-        assert!(refused_with("[1, 1]", "[2, 9]").contains("speaks message versions 2 to 9"));
+        assert!(refused_with("[1, 1]", "[3, 9]").contains("speaks message versions 3 to 9"));
     }
 
     #[test]

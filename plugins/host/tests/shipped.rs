@@ -5,7 +5,7 @@ mod built;
 use built::{Plugins, SHIPPED, only};
 use slipway_plugin_host::{
     CallError, Kind,
-    messages::{ApplicationRoute, Backend, LaunchRequest, RateRequest, ResolveRequest, RouteTable, UsagePeriod},
+    messages::{self, ApplicationRoute, Backend, LaunchRequest, RateRequest, ResolveRequest, RouteTable, UsagePeriod},
 };
 
 fn all() -> Plugins {
@@ -22,7 +22,8 @@ async fn all_of_them_load_and_say_who_they_are() {
     let loaded = host.plugins();
     assert_eq!(loaded.iter().map(|plugin| plugin.id()).collect::<Vec<_>>(), expected);
     for plugin in loaded {
-        assert_eq!(plugin.message_version(), 1);
+        // Those of billing alone have more than the first version to say.
+        assert_eq!(plugin.message_version(), if plugin.kind() == Kind::Billing { 2 } else { 1 }, "{}", plugin.id());
         assert_eq!(plugin.library_sha256().len(), 64);
         assert_eq!(plugin.buildpack().is_some(), plugin.kind() == Kind::Runtime, "{}", plugin.id());
     }
@@ -115,4 +116,41 @@ async fn a_question_for_another_kind_is_not_even_asked() {
     let billing = only(&plugins.open().await);
     assert!(matches!(billing.runtime_describe().await, Err(CallError::WrongKind { .. })));
     assert_eq!(billing.stats().calls, 0);
+}
+
+#[tokio::test]
+async fn costs_are_quoted_accounts_judged_and_invoices_laid_out_through_the_interface() {
+    let plugins = Plugins::none().with_shipped("billing-hourly");
+    let billing = only(&plugins.open().await);
+    let (hourly_rate, monthly_price) = ("0.012".parse().unwrap(), "8".parse().unwrap());
+    let kind = messages::UsageKind::Instance;
+    let quote = messages::QuoteRequest { currency: "USD".into(), hourly_rate, monthly_price, instances: 3, kind };
+    let quote = billing.billing_quote(quote).await.unwrap();
+    assert_eq!((quote.hourly.to_string(), quote.monthly.to_string()), ("0.036".into(), "24".into()));
+    let account = |balance: &str| messages::StandingRequest {
+        currency: "USD".into(),
+        balance: balance.parse().unwrap(),
+        credit_limit: "0".parse().unwrap(),
+        hourly_cost: "1".parse().unwrap(),
+    };
+    for (balance, expected) in [("24", messages::Standing::Good), ("23", messages::Standing::Low), ("-1", messages::Standing::Exhausted)] {
+        assert_eq!(billing.billing_standing(account(balance)).await.unwrap(), expected, "{balance}");
+    }
+    let item = messages::InvoiceItem {
+        key: "a".into(),
+        name: "Shop".into(),
+        kind,
+        micros: 5_400_000_000,
+        hourly_rate,
+        amount: "0.018".parse().unwrap(),
+    };
+    let request = messages::InvoiceRequest {
+        currency: "USD".into(),
+        customer: "Acme".into(),
+        period_start: "2026-01-01T00:00:00Z".parse().unwrap(),
+        period_end: "2026-02-01T00:00:00Z".parse().unwrap(),
+        items: vec![item],
+    };
+    let layout = billing.billing_invoice(request).await.unwrap();
+    assert_eq!((layout.lines[0].quantity.to_string(), layout.lines[0].amount.to_string()), ("1.5".into(), "0.018".into()));
 }

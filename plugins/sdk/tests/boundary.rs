@@ -105,8 +105,10 @@ fn a_question_for_another_kind_is_not_understood() {
 #[test]
 fn an_unknown_message_version_is_not_understood() {
     let request = serde_json::to_vec(&Request::Configure(Value::Null)).unwrap();
-    assert_eq!(call_raw(&request, 1).0, status::OK);
-    for version in [0, 2, u32::MAX] {
+    for version in [1, 2] {
+        assert_eq!(call_raw(&request, version).0, status::OK);
+    }
+    for version in [0, 3, u32::MAX] {
         let (status, text) = call_raw(&request, version);
         assert_eq!(status, status::BAD_REQUEST);
         assert!(text.contains(&version.to_string()), "{text}");

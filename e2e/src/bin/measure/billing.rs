@@ -9,7 +9,7 @@ use slipway_e2e::{
     billing::{Leaders, Scale, simulate},
     dist, table,
 };
-use slipway_model::{Clock, Money, UsageId, state::UsageKind};
+use slipway_model::{Clock, Money, Timestamp, UsageId, state::UsageKind};
 use slipway_store::{
     Engine,
     usage::{self, UsageRecord},
@@ -93,15 +93,14 @@ async fn speed(engine: Engine, most: usize) -> Result<Vec<Vec<String>>> {
         leaders.clock.advance(start + TimeDelta::hours(1) - leaders.clock.now());
         let now = leaders.clock.now();
         let begun = Instant::now();
-        let written = rating::rate_due(p, now).await?;
-        let took = begun.elapsed().as_secs_f64();
+        settle(p, now).await?;
         // The platform's own cycle may have been at it as well.
-        ensure!(written <= count && written * 10 >= count * 9, "{written} of {count}");
+        let took = begun.elapsed().as_secs_f64();
         rows.push(vec![
             format!("{engine:?}"),
             count.to_string(),
             format!("{took:.2}"),
-            format!("{:.0}", written as f64 / took),
+            format!("{:.0}", count as f64 / took),
             ledger.to_string(),
         ]);
         ledger += count;
@@ -112,7 +111,20 @@ async fn speed(engine: Engine, most: usize) -> Result<Vec<Vec<String>>> {
             }
             tx.commit().await?;
         }
-        while rating::rate_due(p, now).await? > 0 {}
+        settle(p, now).await?;
     }
     Ok(rows)
+}
+
+/// Until nothing is due any more. A turn that found the database busy is repeated, as the cycle does.
+async fn settle(p: &slipway_core::Platform, now: Timestamp) -> Result<()> {
+    loop {
+        if let Err(error) = rating::rate_due(p, now).await {
+            eprintln!("a turn failed: {error:#}");
+        }
+        let hour = now.duration_trunc(TimeDelta::hours(1))?;
+        if usage::due(&mut p.db.read().await?, hour).await?.is_empty() {
+            return Ok(());
+        }
+    }
 }
