@@ -13,12 +13,13 @@ fn main() {
     let mut code = String::new();
     for (name, directory) in CRATES {
         let top = here.join(directory).canonicalize().expect("the crate is in the checkout");
-        let mut files = vec![top.join("Cargo.toml")];
-        collect(&top.join("src"), &mut files);
+        let mut files = Vec::new();
+        for part in ["Cargo.toml", "src", "wit"].map(|part| top.join(part)).into_iter().filter(|part| part.exists()) {
+            // Cargo looks at what is below a directory, too.
+            println!("cargo:rerun-if-changed={}", part.display());
+            if part.is_dir() { collect(&part, &mut files) } else { files.push(part) }
+        }
         files.sort();
-        // Cargo looks at what is below a directory, too.
-        println!("cargo:rerun-if-changed={}", top.join("Cargo.toml").display());
-        println!("cargo:rerun-if-changed={}", top.join("src").display());
         code.push_str(&format!("pub static {name}: &[(&str, &str)] = &[\n"));
         for file in files {
             let relative = file.strip_prefix(&top).expect("it lies in the crate");

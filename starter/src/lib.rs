@@ -86,6 +86,10 @@ pub fn vendored(directory: &str, tree: &Tree) -> Vec<(String, String)> {
 #[must_use]
 pub fn plugin_sdk() -> Vec<(String, String)> {
     let mut files = vendored("plugin-sdk", embedded::PLUGIN_SDK);
+    // The interface of the WebAssembly form lies beside it under another name here.
+    for (_, text) in &mut files {
+        *text = text.replace("\"../abi/wit\"", "\"../plugin-abi/wit\"");
+    }
     files.extend(vendored("plugin-abi", embedded::PLUGIN_ABI));
     files.push(("vendor/LICENSE".into(), LICENSE.into()));
     files
@@ -125,5 +129,7 @@ mod tests {
             assert!(text.contains("version = \"") && text.contains("edition = \"2024\""), "{path}: {text}");
         }
         assert!(files.iter().any(|(path, _)| path == "vendor/plugin-abi/src/messages.rs"));
+        let guest = &files.iter().find(|(path, _)| path == "vendor/plugin-sdk/src/guest.rs").unwrap().1;
+        assert!(guest.contains("path: \"../plugin-abi/wit\"") && files.iter().any(|(path, _)| path == "vendor/plugin-abi/wit/plugin.wit"));
     }
 }

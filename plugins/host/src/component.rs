@@ -146,7 +146,7 @@ impl Inner {
     }
 }
 
-fn unanswered(error: HostError, deadline: Duration) -> Unanswered {
+pub(crate) fn unanswered(error: HostError, deadline: Duration) -> Unanswered {
     match error {
         HostError::Timeout { .. } => Misconduct::Overran(deadline).into(),
         HostError::Memory { limit_bytes, .. } => Misconduct::Ended(format!("wanted more than {} MiB of memory", limit_bytes >> 20)).into(),

@@ -14,6 +14,8 @@ use tempfile::TempDir;
 use toml::{Table, Value};
 
 const MANIFEST: &str = "plugin.toml";
+/// Of the form `wasm`.
+const TARGET: &str = "wasm32-wasip2";
 
 /// A directory with a manifest.
 #[derive(Debug, Clone)]
@@ -87,6 +89,9 @@ impl ProjectError {
             Self::BadManifest { .. } => "correct it: docs/plugins/README.md has every field",
             Self::Aborts => "remove it from [profile.release]",
             Self::NoCargo => "install Rust with rustup",
+            Self::BuildFailed(command) if command.contains(TARGET) => {
+                "the build's own output says what is wrong; the compiler gets the target by `rustup target add wasm32-wasip2`"
+            }
             Self::BuildFailed(_) => "the build's own output says what is wrong",
             Self::NoLibrary => "Cargo.toml needs `crate-type = [\"cdylib\", \"rlib\"]` under [lib]",
             Self::MissingLibrary(_) => "build it, or correct `library` in plugin.toml",
@@ -162,21 +167,26 @@ impl Project {
     }
 
     fn build(&self) -> Result<PathBuf, ProjectError> {
-        if self.aborts() {
+        // A component that panics ends itself and nothing else.
+        if self.aborts() && self.name("form") != Some("wasm") {
             return Err(ProjectError::Aborts);
         }
+        let is_component = self.name("form") == Some("wasm");
+        let target = ["--target", TARGET];
         let words = ["build", "--release", "--message-format=json-render-diagnostics"];
+        let words: Vec<&str> = words.into_iter().chain(target.into_iter().filter(|_| is_component)).collect();
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(&self.directory).args(words).stdin(Stdio::null()).stderr(Stdio::inherit());
+        cargo.current_dir(&self.directory).args(&words).stdin(Stdio::null()).stderr(Stdio::inherit());
         let output = cargo.output().map_err(|_| ProjectError::NoCargo)?;
         if !output.status.success() {
-            return Err(ProjectError::BuildFailed(format!("cargo {}", words[..2].join(" "))));
+            return Err(ProjectError::BuildFailed(format!("cargo {}", words.join(" "))));
         }
         let messages = String::from_utf8_lossy(&output.stdout);
         // The project is built last, after all that it depends on.
         let mut files =
             messages.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok()).flat_map(|message| message.filenames);
-        files.rfind(|file| file.extension().is_some_and(|extension| extension == "so")).ok_or(ProjectError::NoLibrary)
+        let wanted = if is_component { "wasm" } else { "so" };
+        files.rfind(|file| file.extension().is_some_and(|extension| extension == wanted)).ok_or(ProjectError::NoLibrary)
     }
 
     fn aborts(&self) -> bool {

@@ -69,7 +69,8 @@ pub async fn run(subject: &Subject, from: usize, tell: &mut dyn FnMut(Event)) {
 }
 
 async fn walk(subject: &Subject, course: &mut Course<'_>) -> Result<(), Stop> {
-    let options = Options::default();
+    // For components; in the folder of the trial, and gone with it.
+    let options = Options { compiled: Some(subject.root.join(".compiled")), ..Options::default() };
     let deadline = options.call_deadline;
     let (plugin, raw) = course.foundation(About::Plugin, "loads", load(&subject.root, options)).await?.ok_or(Stop::Unloadable)?;
     let cases = subject.cases.as_deref().map(cases::read_all).unwrap_or(Ok(Vec::new()));
@@ -83,7 +84,7 @@ async fn walk(subject: &Subject, course: &mut Course<'_>) -> Result<(), Stop> {
             let description = course.foundation(About::Questions, "describe", runtime::describe(&tried)).await?;
             runtime::themes(description.as_ref())
         }
-        Kind::Billing => billing::themes(),
+        Kind::Billing => billing::themes(tried.plugin.message_version()),
         Kind::Ingress => ingress::themes(),
     };
     for theme in themes.iter().filter(|theme| theme.about == About::Questions) {
@@ -126,7 +127,7 @@ async fn walk(subject: &Subject, course: &mut Course<'_>) -> Result<(), Stop> {
 /// As a platform does.
 async fn load(root: &Path, options: Options) -> (Option<(Arc<Plugin>, Raw)>, Verdict) {
     let unloadable = |reason: String| (None, Err(Fault::new(reason, Vec::new())));
-    let host = match PluginHost::open(root, options).await {
+    let host = match PluginHost::open(root, options.clone()).await {
         Ok(host) => host,
         Err(error) => return unloadable(error.to_string()),
     };
@@ -134,7 +135,7 @@ async fn load(root: &Path, options: Options) -> (Option<(Arc<Plugin>, Raw)>, Ver
         let reason = host.incompatible().pop().map(|broken| broken.reason.to_string());
         return unloadable(reason.unwrap_or_else(|| "there is no plugin".into()));
     };
-    match Raw::load(plugin.directory()).await {
+    match Raw::load(plugin.directory(), &options).await {
         Ok(raw) => {
             let seen = format!("{} {}, message version {}", plugin.id(), plugin.manifest().version, plugin.message_version());
             (Some((plugin, raw)), Ok(seen.into()))
@@ -167,7 +168,7 @@ mod tests {
     #[test]
     fn every_question_of_the_kit_is_a_message() {
         for (kind, themes) in
-            [(Kind::Runtime, runtime::themes(None)), (Kind::Billing, billing::themes()), (Kind::Ingress, ingress::themes())]
+            [(Kind::Runtime, runtime::themes(None)), (Kind::Billing, billing::themes(u32::MAX)), (Kind::Ingress, ingress::themes())]
         {
             let asks = themes.iter().flat_map(|theme| &theme.asks);
             for ask in asks {

@@ -1,6 +1,8 @@
 //! The trait of a plugin that decides what usage costs.
 
-use crate::{Charge, InvoiceLayout, InvoiceRequest, PluginError, Quote, QuoteRequest, RateRequest, Standing, StandingRequest, Value};
+use crate::{
+    Charge, Decimal, InvoiceLayout, InvoiceRequest, PluginError, Quote, QuoteRequest, RateRequest, Standing, StandingRequest, Value,
+};
 
 /// Turns periods of use into charges.
 ///
@@ -30,6 +32,9 @@ pub trait BillingPlugin: Default + Send + Sync + 'static {
     /// # Errors
     /// A rate that cannot be quoted.
     fn quote(&self, request: QuoteRequest) -> Result<Quote, PluginError> {
+        if request.hourly_rate < Decimal::ZERO || request.monthly_price < Decimal::ZERO {
+            return Err(PluginError::new("RATE_NEGATIVE", "a price below zero cannot be quoted"));
+        }
         Quote::usual(&request).ok_or_else(|| PluginError::new("AMOUNT_TOO_LARGE", "the quote is more than can be counted"))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{PluginError, RenderedRoutes, RouteTable, Value};
 
-/// Turns a node's routes into configuration files for its proxy.
+/// Turns a node's routes into configuration files for its proxy: Traefik, or what `[proxy]` in the manifest says.
 ///
 /// One value lives for as long as the process; it may be called from several threads at once, and has to answer within the
 /// host's deadline. The same table has to give the same bytes, since a changed file makes the proxy reload.
@@ -17,8 +17,8 @@ pub trait IngressPlugin: Default + Send + Sync + 'static {
     }
 
     /// The files of one node, at most one per application. `@<instance id>@` stands for an instance's address, which only the
-    /// node's agent knows. The proxy must add the response header `x-slipway-route: <revision>` to what a route serves. Called
-    /// whenever the routes of a node change.
+    /// node's agent knows; where the manifest has a `[proxy]`, `@web@` stands for the address for visitors. The proxy must add the
+    /// response header `x-slipway-route: <revision>` to what a route serves. Called whenever the routes of a node change.
     ///
     /// # Errors
     /// A table that cannot be rendered safely, such as a host name that would end its rule. Nothing is written then.

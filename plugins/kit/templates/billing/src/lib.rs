@@ -40,7 +40,7 @@ impl BillingPlugin for {{Type}} {
 }
 
 fn charge(settings: Settings, period: UsagePeriod) -> Result<Charge, PluginError> {
-    let UsagePeriod { key, start, end, hourly_rate } = period;
+    let UsagePeriod { key, start, end, hourly_rate, .. } = period;
     if end < start {
         return Err(PluginError::new("PERIOD_NEGATIVE", format!("the period of {key} ends at {end}, before it starts at {start}")));
     }
@@ -72,6 +72,7 @@ mod tests {
             start: "2026-01-01T00:00:00Z".parse().unwrap(),
             end: end.parse().unwrap(),
             hourly_rate: Decimal::new(12, 3),
+            ..UsagePeriod::default()
         };
         let charged = |percent, end| charge(Settings { percent }, period(end)).map(|charge| charge.amount.to_string());
         assert_eq!(charged(100, "2026-01-01T01:30:00Z"), Ok("0.018".into()));
