@@ -58,6 +58,7 @@ async fn it_answers_as_it_does_in_the_hosts_own_process() {
             start: "2026-01-01T00:00:00Z".parse().unwrap(),
             end: "2026-01-01T01:30:00Z".parse().unwrap(),
             hourly_rate: "0.012".parse().unwrap(),
+            ..UsagePeriod::default()
         }],
     };
     let mut answers = Vec::new();
