@@ -94,11 +94,10 @@ async fn however_many_follow_the_node_is_read_once_and_each_gets_every_line_once
     let application = world.application("shop").await;
     world.deploy_live(application.id).await;
     let one = world.serving(application.id).await[0].id;
-    let platform = world.platform();
-    let follow = async |tail| {
-        let request = LogRequest { follow: true, tail, ..all(application.id) };
-        let stream = application_logs::follow(&platform, EVERYBODY, request).await.unwrap();
+    let follow = |tail| {
+        let (platform, request) = (world.platform(), LogRequest { follow: true, tail, ..all(application.id) });
         tokio::spawn(async move {
+            let stream = application_logs::follow(&platform, EVERYBODY, request).await.unwrap();
             let mut lines: Vec<u64> = Vec::new();
             let mut stream = std::pin::pin!(stream);
             while lines.last() != Some(&LINES) {
@@ -114,7 +113,7 @@ async fn however_many_follow_the_node_is_read_once_and_each_gets_every_line_once
     for line in 1..=LINES {
         agent.write(one, line.try_into().unwrap(), &line.to_string());
         if line % 10 == 1 {
-            followers.push(follow((line % 20 == 1).then_some(3)).await);
+            followers.push(follow((line % 20 == 1).then_some(3)));
         }
         if line > LINES - 5 {
             world.eventually("one reading is left", async || (agent.open_queries() == 1).then_some(())).await;
