@@ -283,7 +283,7 @@ async fn libraries_of_another_interface_are_refused_from_their_process() {
         ("wrong-abi", "version 42 of the C interface"),
         ("missing-symbol", "does not export `slipway_plugin_table`"),
         ("small-table", "unusable: 8 bytes"),
-        ("future-messages", "message versions 2 to 3"),
+        ("future-messages", "message versions 3 to 4"),
     ] {
         let plugins = Plugins::none().with_fixture(fixture, "billing");
         let host = plugins.open_with(apart()).await;
