@@ -14,6 +14,9 @@ use crate::client::Client;
 use crate::exit::Failure;
 use crate::{Global, output};
 
+/// What is told of a plugin that was changed.
+const CHANGED: &str = "plugin { name version status sha256 archiveSha256 }";
+
 #[derive(Subcommand)]
 pub enum Plugin {
     #[command(flatten)]
@@ -77,7 +80,7 @@ impl Plugin {
 impl Installed {
     async fn run(self, global: &Global) -> Result<ExitCode> {
         let client = Client::new(global)?;
-        let (field, input_type, input) = match self {
+        let payload = match self {
             Self::List => {
                 show_all(&list(&client).await?, global.json)?;
                 return Ok(ExitCode::SUCCESS);
@@ -98,32 +101,42 @@ impl Installed {
             }
             Self::Install(source) => {
                 let sent = source.send(&client).await?;
-                ("pluginInstall", "PluginInstallInput", json!({ "sha256": sent.sha256, "grants": sent.grants }))
+                client
+                    .mutate("pluginInstall", "PluginInstallInput", json!({ "sha256": sent.sha256, "grants": sent.grants }), CHANGED)
+                    .await?
             }
             Self::Upgrade { name, source } => {
                 let id = find(&client, &name).await?["id"].take();
                 let sent = source.send(&client).await?;
-                ("pluginUpgrade", "PluginUpgradeInput", json!({ "id": id, "sha256": sent.sha256, "grants": sent.grants }))
+                client
+                    .mutate(
+                        "pluginUpgrade",
+                        "PluginUpgradeInput",
+                        json!({ "id": id, "sha256": sent.sha256, "grants": sent.grants }),
+                        CHANGED,
+                    )
+                    .await?
             }
             Self::Configure { name, settings } => {
                 let settings = settings.read()?;
                 let id = find(&client, &name).await?["id"].take();
-                ("pluginConfigure", "PluginConfigureInput", json!({ "id": id, "settings": settings }))
+                client.mutate("pluginConfigure", "PluginConfigureInput", json!({ "id": id, "settings": settings }), CHANGED).await?
             }
             Self::Enable { name } => {
                 let id = find(&client, &name).await?["id"].take();
-                ("pluginSetEnabled", "PluginSetEnabledInput", json!({ "id": id, "enabled": true }))
+                client.mutate("pluginSetEnabled", "PluginSetEnabledInput", json!({ "id": id, "enabled": true }), CHANGED).await?
             }
             Self::Disable { name, drain } => {
                 let id = find(&client, &name).await?["id"].take();
-                ("pluginSetEnabled", "PluginSetEnabledInput", json!({ "id": id, "enabled": false, "drain": drain }))
+                client
+                    .mutate("pluginSetEnabled", "PluginSetEnabledInput", json!({ "id": id, "enabled": false, "drain": drain }), CHANGED)
+                    .await?
             }
             Self::Release { name } => {
                 let id = find(&client, &name).await?["id"].take();
-                ("pluginRelease", "PluginReleaseInput", json!({ "id": id }))
+                client.mutate("pluginRelease", "PluginReleaseInput", json!({ "id": id }), CHANGED).await?
             }
         };
-        let payload = client.mutate(field, input_type, input, "plugin { name version status sha256 archiveSha256 }").await?;
         if global.json {
             output::json(&payload)?;
         } else {
