@@ -106,7 +106,8 @@ fn check_invoice(asked: &InvoiceRequest, layout: InvoiceLayout) -> Result<Invoic
         check_places("a line", line.amount)?;
         total = total.checked_add(line.amount).ok_or("the lines add up to more than can be counted")?;
     }
-    let charged: Decimal = asked.items.iter().map(|item| item.amount).sum();
+    let charged = asked.items.iter().try_fold(Decimal::ZERO, |sum, item| sum.checked_add(item.amount));
+    let charged = charged.ok_or("what was charged adds up to more than can be counted")?;
     if total != charged {
         return Err(format!("its lines add up to {total}, and {charged} was charged"));
     }
