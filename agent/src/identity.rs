@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
-use slipway_model::{NodeId, Secret};
-use slipway_protocol::challenge_payload;
+use slipway_model::{Clock, NodeId, Secret};
+use slipway_protocol::{challenge_payload, renewal_payload};
 
 use crate::durable;
 
@@ -25,6 +25,8 @@ pub struct Identity {
     /// The core's CA in PEM.
     pub ca_pem: String,
     key: SigningKey,
+    /// Made in its place, and not known to be kept by the core yet.
+    next: Option<SigningKey>,
 }
 
 /// The file's form.
@@ -34,18 +36,46 @@ struct Stored {
     ca_pem: String,
     #[serde(serialize_with = "Secret::expose_on_wire")]
     private_key: Secret,
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "expose_if_any")]
+    next_private_key: Option<Secret>,
+}
+
+fn expose_if_any<S: serde::Serializer>(key: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    key.as_ref().map(Secret::expose).serialize(serializer)
 }
 
 impl Identity {
     #[must_use]
     pub fn new(node: NodeId, ca_pem: String, key: SigningKey) -> Self {
-        Self { node, ca_pem, key }
+        Self { node, ca_pem, key, next: None }
     }
 
     /// Proves to the core that this node has its key.
     #[must_use]
     pub fn sign(&self, nonce: &str) -> String {
         hex::encode(self.key.sign(&challenge_payload(nonce, self.node)).to_bytes())
+    }
+
+    /// Makes another key beside the present one. Gives its public half, and the proof that this node has the private one.
+    pub fn make_next(&mut self, clock: &dyn Clock) -> (String, String) {
+        let mut seed = [0; 32];
+        clock.fill(&mut seed);
+        let key = SigningKey::from_bytes(&seed);
+        let public_key = hex::encode(key.verifying_key().as_bytes());
+        let signature = hex::encode(key.sign(&renewal_payload(&public_key, self.node)).to_bytes());
+        self.next = Some(key);
+        (public_key, signature)
+    }
+
+    /// The core knows the key that was made: it is the present one from now on. `false`: that is not the one.
+    pub fn take_next(&mut self, public_key: &str) -> bool {
+        match self.next.take_if(|next| hex::encode(next.verifying_key().as_bytes()) == public_key) {
+            Some(next) => {
+                self.key = next;
+                true
+            }
+            None => false,
+        }
     }
 
     /// The identity in this data folder; `None` if the node was never enrolled.
@@ -60,14 +90,21 @@ impl Identity {
         let damaged = |reason: String| IdentityError::Damaged { path: path.clone(), reason };
         let stored: Stored = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         let key = parse_key(&stored.private_key).ok_or_else(|| damaged("its key is not 32 bytes in hexadecimal".into()))?;
-        Ok(Some(Self { node: stored.node, ca_pem: stored.ca_pem, key }))
+        let next = stored.next_private_key.as_ref().and_then(parse_key);
+        Ok(Some(Self { node: stored.node, ca_pem: stored.ca_pem, key, next }))
     }
 
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, data_dir: &Path) -> Result<(), IdentityError> {
         let path = path(data_dir);
-        let stored = Stored { node: self.node, ca_pem: self.ca_pem.clone(), private_key: Secret::new(hex::encode(self.key.to_bytes())) };
+        let hexadecimal = |key: &SigningKey| hex::encode(key.to_bytes());
+        let stored = Stored {
+            node: self.node,
+            ca_pem: self.ca_pem.clone(),
+            private_key: Secret::new(hexadecimal(&self.key)),
+            next_private_key: self.next.as_ref().map(|key| Secret::new(hexadecimal(key))),
+        };
         let bytes = serde_json::to_vec_pretty(&stored).map_err(io::Error::from);
         let written = bytes.and_then(|bytes| {
             durable::private_folder(data_dir)?;

@@ -219,7 +219,7 @@ impl Parts {
         let session = Session {
             tls: Arc::new(tls::trusting(&self.identity.ca_pem)?),
             config: self.config,
-            identity: self.identity,
+            identity: std::sync::Mutex::new(self.identity),
             clock: self.clock,
             record,
             tasks,

@@ -2,7 +2,7 @@
 
 use slipway_model::{
     ApplicationId, BuildConfig, DisplayName, HealthCheck, OrganizationId, PlanId, RegionId, Role, RuntimeId, Slug, Source, Viewer,
-    state::ApplicationStatus,
+    state::{ApplicationStatus, RestartPolicy},
 };
 use slipway_store::{
     Page, Slice, StoreError,
@@ -16,7 +16,7 @@ use crate::{
     billing::reserve,
     changes::Changed,
     error::{Error, Refusals, Result, UserError, UserErrorCode, UserErrorData},
-    events, organizations,
+    events, instances, organizations,
     quotas::{self, More},
     routes,
     variables::{self, NewVariable},
@@ -95,6 +95,7 @@ pub async fn create(platform: &Platform, viewer: &Viewer, new: NewApplication) -
         desired_instances: new.instances,
         stopped: false,
         auto_deploy: new.auto_deploy,
+        restart_policy: RestartPolicy::default(),
         current_release_id: None,
         current_deployment_id: None,
         tool_lock: None,
@@ -132,6 +133,8 @@ pub struct ApplicationFields {
     /// `Some(None)`: the usual check.
     pub health_check: Option<Option<HealthCheck>>,
     pub auto_deploy: Option<bool>,
+    /// In force at once.
+    pub restart_policy: Option<RestartPolicy>,
 }
 
 /// Changes an application's settings. What runs goes on as it is until the next deployment.
@@ -193,6 +196,8 @@ pub async fn update(
     if let Some(auto_deploy) = fields.auto_deploy {
         application.auto_deploy = auto_deploy;
     }
+    let is_repoliced = fields.restart_policy.is_some_and(|policy| policy != application.restart_policy);
+    application.restart_policy = fields.restart_policy.unwrap_or(application.restart_policy);
     application.updated_at = platform.now();
     let before = application.version;
     application.version += 1;
@@ -201,7 +206,10 @@ pub async fn update(
         outcome => outcome?,
     };
     // What serves is reached by its new system domain, and no longer by the old one.
-    let nodes = if is_renamed { routes::rename(&mut tx, application.id).await? } else { Vec::new() };
+    let mut nodes = if is_renamed { routes::rename(&mut tx, application.id).await? } else { Vec::new() };
+    if is_repoliced {
+        nodes.extend(instances::renew(&mut tx, application.id).await?);
+    }
     events::record(&mut tx, platform, &application, "application.updated", "Its settings were changed.".to_owned()).await?;
     tx.commit().await?;
     changed(platform, &application);

@@ -1,14 +1,16 @@
 //! Instances: what their nodes say of them, and what that makes of their application.
 
+use std::collections::BTreeSet;
+
 use slipway_model::{
-    ApplicationId, Timestamp, Viewer,
+    ApplicationId, NodeId, Timestamp, Viewer,
     state::{ApplicationStatus, InstanceStatus},
 };
 use slipway_protocol::ObservedInstance;
 use slipway_store::{
     Tx, applications,
     instances::{self, Instance},
-    operations, releases as stored,
+    nodes, operations, releases as stored,
 };
 
 use crate::{Platform, error::Result, events, metering, operations::Payload, releases};
@@ -81,6 +83,16 @@ pub(crate) async fn lose(tx: &mut Tx, p: &Platform, rows: &[Instance]) -> Result
     Ok(())
 }
 
+/// The nodes of an application's instances are to hear anew how these should run. Gives the nodes, to be nudged after the commit.
+pub(crate) async fn renew(tx: &mut Tx, application: ApplicationId) -> Result<Vec<NodeId>> {
+    let rows = instances::desired_of(tx, &Viewer::Platform, application).await?;
+    let of: BTreeSet<NodeId> = rows.into_iter().map(|row| row.node_id).collect();
+    for node in &of {
+        nodes::bump_generation(tx, *node).await?;
+    }
+    Ok(of.into_iter().collect())
+}
+
 /// How an application is by its instances. `expected`: of its web instances. `others`: its workers that should run.
 pub(crate) fn application_status(
     web: &[InstanceStatus],
@@ -90,7 +102,7 @@ pub(crate) fn application_status(
     let healthy = web.iter().filter(|status| **status == InstanceStatus::Healthy).count();
     let ill = others.iter().filter(|status| **status != InstanceStatus::Healthy).count();
     if web.is_empty() && others.is_empty() && expected > 0 {
-        return (ApplicationStatus::Crashed, Some("It ended again and again, and is not restarted any more.".to_owned()));
+        return (ApplicationStatus::Crashed, Some("It ended, and is not restarted any more.".to_owned()));
     }
     if healthy < expected {
         return (ApplicationStatus::Degraded, Some(format!("{healthy} of {expected} web instances are healthy.")));

@@ -18,7 +18,7 @@ use slipway_store::{
 use crate::{
     Platform,
     changes::Changed,
-    error::{Error, Refusals, Result, UserError},
+    error::{Error, Refusals, Result, UserError, UserErrorCode},
     events, instances as rules,
     plans::require_admin,
 };
@@ -215,6 +215,31 @@ pub async fn revoke(p: &Platform, viewer: &Viewer, id: NodeId) -> Result<Node> {
         p.changes.publish(Some(row.organization_id), Changed::Application(row.application_id));
     }
     p.wake.wake();
+    Ok(node)
+}
+
+/// Has a node make another key. The one that it has holds until it comes with the new one, and is worth nothing from then on.
+///
+/// # Errors
+/// There is none, it is not connected here, or its agent is too old.
+pub async fn renew_key(p: &Platform, viewer: &Viewer, id: NodeId) -> Result<Node> {
+    require_admin(viewer)?;
+    let mut tx = p.db.begin().await?;
+    let node = nodes::find(&mut tx, id).await?.ok_or_else(|| UserError::not_found("id", "worker node"))?;
+    if node.revoked_at.is_some() {
+        return Err(UserError::invalid_state("The node's identity is revoked. Enroll the machine again.").into());
+    }
+    match p.fleet.renew_key(id) {
+        Some(true) => {}
+        Some(false) => {
+            return Err(UserError::new(UserErrorCode::Unsupported, "id", "The node's agent is too old for that. Upgrade it first.").into());
+        }
+        None => return Err(UserError::new(UserErrorCode::NodeOffline, "id", "The node is not connected. Try again when it is.").into()),
+    }
+    let message = format!("Node {} was told to make another key.", node.name);
+    events::record_platform(&mut tx, p, id.to_string(), "node.key_renewal", message).await?;
+    tx.commit().await?;
+    p.changes.publish(None, Changed::Node(id));
     Ok(node)
 }
 

@@ -209,6 +209,16 @@ states! {
         System = "system",
     }
 
+    /// Whether an instance that ends by itself is started again: at most three times in five minutes in either case (R12).
+    #[derive(Default)]
+    RestartPolicy {
+        #[default]
+        Always = "always",
+        /// Not where it ended with code 0.
+        OnFailure = "on_failure",
+        Never = "never",
+    }
+
     VariableScope {
         Build = "build",
         Runtime = "runtime",
@@ -302,6 +312,18 @@ impl UsageKind {
         match self {
             Self::Instance => LedgerEntryKind::UsageInstance,
             Self::Database => LedgerEntryKind::UsageDatabase,
+        }
+    }
+}
+
+impl RestartPolicy {
+    /// Whether one that ended with this code is started again.
+    #[must_use]
+    pub const fn restarts(self, exit_code: i64) -> bool {
+        match self {
+            Self::Always => true,
+            Self::OnFailure => exit_code != 0,
+            Self::Never => false,
         }
     }
 }

@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use slipway_model::{ApplicationId, DeploymentId, EnvKey, HealthCheck, Hostname, InstanceId, OrganizationId, ReleaseId, Resources, Secret};
+use slipway_model::{
+    ApplicationId, DeploymentId, EnvKey, HealthCheck, Hostname, InstanceId, OrganizationId, ReleaseId, Resources, Secret,
+    state::RestartPolicy,
+};
 
 /// Everything that should be on one node. Whatever Slipway made there and is not named here goes away.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -64,6 +67,9 @@ pub struct DesiredInstance {
     pub stop_grace_seconds: u32,
     /// Seconds to go on serving after the route has left it.
     pub drain_seconds: u32,
+    /// Whether it is started again when it ends by itself.
+    #[serde(default)]
+    pub restart: RestartPolicy,
 }
 
 /// One file of the ingress, as its plugin rendered it, with `@ins_…@` in the place of addresses.

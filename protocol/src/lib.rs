@@ -25,7 +25,7 @@ pub use blob::{BLOB_PATH, MAX_BLOB_BYTES};
 pub use desired::{DesiredInstance, DesiredProxy, DesiredRoute, DesiredState};
 pub use enroll::{CA_PATH, ENROLL_PATH, EnrollRefusal, EnrollRequest, EnrollResponse, EnrollmentToken, ParseTokenError};
 pub use logs::{LogBatch, LogLine, LogQuery, LogQueryId, PastLines};
-pub use message::{AgentMessage, CoreMessage, Hello, NodeFacts, Welcome, challenge_payload};
+pub use message::{AgentMessage, CoreMessage, Hello, NodeFacts, Welcome, challenge_payload, renewal_payload};
 pub use observed::{Heartbeat, ObservedInstance, ObservedRoute, ObservedState};
 pub use samples::{HttpSample, InstanceSample, LATENCY_BOUNDS_MS, LATENCY_CLASSES, NodeSample, SAMPLE_SECONDS, SAMPLES_SINCE, Samples};
 pub use task::{
@@ -36,6 +36,9 @@ pub use task::{
 /// The versions of these messages that this build can speak, lowest and highest. A core speaks the previous minor
 /// version too.
 pub const PROTOCOL_VERSIONS: [u32; 2] = [1, 2];
+
+/// The version of the protocol since which agents renew their keys.
+pub const KEYS_SINCE: u32 = 2;
 
 /// Path of the WebSocket on the core's agent listener.
 pub const CONNECT_PATH: &str = "/agent/connect";

@@ -29,6 +29,12 @@ pub enum CoreMessage {
     LogClose {
         query: LogQueryId,
     },
+    /// Make another key, and tell its public half. Only to an agent that speaks version [`crate::KEYS_SINCE`].
+    RenewKey,
+    /// The new key is known: it may be used from the next session on.
+    NextKeyKept {
+        public_key: String,
+    },
 }
 
 /// From an agent to the core.
@@ -42,6 +48,11 @@ pub enum AgentMessage {
     Logs(LogBatch),
     /// Only to a control plane that speaks version [`crate::SAMPLES_SINCE`].
     Samples(Samples),
+    /// The public half of the key that the node would use from now on, and its signature over [`renewal_payload`].
+    NextKey {
+        public_key: String,
+        signature: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,4 +96,10 @@ pub struct NodeFacts {
 #[must_use]
 pub fn challenge_payload(nonce: &str, node: NodeId) -> Vec<u8> {
     format!("slipway agent session v1\n{node}\n{nonce}").into_bytes()
+}
+
+/// What the agent signs with a new key: whoever offers a key has its private half.
+#[must_use]
+pub fn renewal_payload(public_key: &str, node: NodeId) -> Vec<u8> {
+    format!("slipway agent key v1\n{node}\n{public_key}").into_bytes()
 }

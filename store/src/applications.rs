@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use slipway_model::{
     ApplicationId, BuildConfig, DeploymentId, DisplayName, HealthCheck, OrganizationId, PlanId, RegionId, ReleaseId, Slug, Source,
-    Timestamp, UserId, Viewer, state::ApplicationStatus,
+    Timestamp, UserId, Viewer,
+    state::{ApplicationStatus, RestartPolicy},
 };
 
 use crate::{Cursor, Listed, Order, Page, Slice, Sql, StoreError, Tx, scope};
@@ -29,6 +30,7 @@ row! {
         /// Its customer stopped it.
         pub stopped: bool,
         pub auto_deploy: bool,
+        pub restart_policy: RestartPolicy,
         pub current_release_id: Option<ReleaseId>,
         pub current_deployment_id: Option<DeploymentId>,
         /// Exact versions of tools that were chosen once, and are kept.
@@ -64,8 +66,8 @@ pub async fn insert(tx: &mut Tx, viewer: &Viewer, application: &Application) -> 
         tx,
         "INSERT INTO applications (id, organization_id, slug, name, status, status_reason, plan_id, runtime_kind, region_id, source,
             build_config, health_check, desired_instances, stopped, auto_deploy, current_release_id, current_deployment_id, tool_lock,
-            version, created_by, created_at, updated_at, deleted_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
+            version, created_by, created_at, updated_at, deleted_at, restart_policy)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
         application.id,
         application.organization_id,
         &application.slug,
@@ -88,7 +90,8 @@ pub async fn insert(tx: &mut Tx, viewer: &Viewer, application: &Application) -> 
         application.created_by,
         application.created_at,
         application.updated_at,
-        application.deleted_at
+        application.deleted_at,
+        application.restart_policy
     )
     .map(drop)
 }
@@ -177,7 +180,7 @@ pub async fn count(tx: &mut Tx, viewer: &Viewer, organization: OrganizationId) -
 pub async fn update(tx: &mut Tx, viewer: &Viewer, application: &Application, before: i64) -> Result<(), StoreError> {
     let sql = sql!(
         "UPDATE applications SET slug = $3, name = $4, plan_id = $5, runtime_kind = $6, source = $7, build_config = $8, health_check = $9,
-            desired_instances = $10, auto_deploy = $11, version = $12, updated_at = $13
+            desired_instances = $10, auto_deploy = $11, version = $12, updated_at = $13, restart_policy = $14
          WHERE id = $1 AND version = $2 AND deleted_at IS NULL",
         application.id,
         before,
@@ -191,7 +194,8 @@ pub async fn update(tx: &mut Tx, viewer: &Viewer, application: &Application, bef
         application.desired_instances,
         application.auto_deploy,
         application.version,
-        application.updated_at
+        application.updated_at,
+        application.restart_policy
     );
     let rows = execute!(tx, sql.within_application("organization_id", "id", viewer))?;
     if rows == 1 { Ok(()) } else { Err(StoreError::Stale) }

@@ -15,6 +15,8 @@ row! {
         pub name: String,
         /// Ed25519.
         pub public_key: Vec<u8>,
+        /// What the node will use in its place, once it has said so.
+        pub next_public_key: Option<Vec<u8>>,
         pub status: NodeStatus,
         pub cordoned: bool,
         pub labels: Value,
@@ -53,6 +55,7 @@ impl Node {
             region_id,
             name: String::new(),
             public_key: Vec::new(),
+            next_public_key: None,
             status: NodeStatus::Pending,
             cordoned: false,
             labels: Value::Object(serde_json::Map::new()),
@@ -288,6 +291,25 @@ pub async fn observed(tx: &mut Tx, id: NodeId, generation: i64, sequence: i64) -
         id,
         generation,
         sequence
+    )?;
+    Ok(rows == 1)
+}
+
+/// The node has made another key. Both hold until it comes with the new one.
+pub async fn set_next_key(tx: &mut Tx, id: NodeId, key: &[u8]) -> Result<bool, StoreError> {
+    Ok(execute!(tx, "UPDATE nodes SET next_public_key = $2 WHERE id = $1 AND revoked_at IS NULL", id, key)? == 1)
+}
+
+/// The node has come with the key that it made: the one before is worth nothing from now on. `false`: it is not that key.
+/// [`StoreError::Conflict`] when it is another node's.
+pub async fn promote_key(tx: &mut Tx, id: NodeId, key: &[u8], now: Timestamp) -> Result<bool, StoreError> {
+    let rows = execute!(
+        tx,
+        "UPDATE nodes SET public_key = $2, next_public_key = NULL, updated_at = $3
+         WHERE id = $1 AND next_public_key = $2 AND revoked_at IS NULL",
+        id,
+        key,
+        now
     )?;
     Ok(rows == 1)
 }

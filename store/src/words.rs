@@ -7,8 +7,8 @@ use slipway_model::{
     Slug, Source, SourcePath, SpendingAlertId, TaskId, UploadId, UsageId, UserId, VariableId,
     state::{
         ApplicationStatus, AuditOutcome, BillingStatus, DeploymentStatus, DeploymentTrigger, InstanceStatus, InvoiceStatus, LedgerAccount,
-        LedgerEntryKind, LogStream, NodeStatus, OperationKind, OperationStatus, PluginKind, PluginStatus, ProcessKind, StepKind,
-        StepStatus, SuspensionReason, TaskKind, TaskStatus, UsageKind, VariableScope,
+        LedgerEntryKind, LogStream, NodeStatus, OperationKind, OperationStatus, PluginKind, PluginStatus, ProcessKind, RestartPolicy,
+        StepKind, StepStatus, SuspensionReason, TaskKind, TaskStatus, UsageKind, VariableScope,
     },
 };
 use sqlx::types::Json;
@@ -103,6 +103,7 @@ texts!(Slug, Hostname, EnvKey, ImageRef, GitRef, GitUrl, DisplayName, Email, Sou
 texts!(
     Role,
     ApplicationStatus,
+    RestartPolicy,
     AuditOutcome,
     BillingStatus,
     DeploymentStatus,

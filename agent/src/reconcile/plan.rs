@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use slipway_model::{InstanceId, TaskId, Timestamp};
+use slipway_model::{InstanceId, TaskId, Timestamp, state::RestartPolicy};
 use slipway_protocol::{DesiredInstance, DesiredState};
 
 use super::memory::{Ended, InstanceMemory, MAX_RESTARTS, Memory, Run, SETTLED_AFTER};
@@ -141,6 +141,9 @@ fn wanted(situation: &Situation<'_>, instance: &DesiredInstance, container: Opti
             let how = how_it_ended(*exit_code, *oom_killed);
             if !memory.was_healthy {
                 plan.act(end(instance.id, format!("{how} before it was ready"), Some(container)));
+            } else if !instance.restart.restarts(*exit_code) {
+                let policy = if instance.restart == RestartPolicy::Never { "never" } else { "only on failure" };
+                plan.act(end(instance.id, format!("{how}, and is restarted {policy}"), Some(container)));
             } else if memory.crashes.len() > MAX_RESTARTS {
                 let reason = format!("{how}, and was restarted {MAX_RESTARTS} times within 5 minutes before");
                 plan.act(end(instance.id, reason, Some(container)));

@@ -35,6 +35,7 @@ fn instance(number: u128, port: Option<u16>) -> DesiredInstance {
         health: HealthCheck { grace_seconds: 20, interval_seconds: 10, ..HealthCheck::default() },
         stop_grace_seconds: 5,
         drain_seconds: 2,
+        restart: slipway_model::state::RestartPolicy::Always,
     }
 }
 
@@ -280,6 +281,28 @@ fn a_crashing_instance_is_restarted_three_times_in_five_minutes_and_then_given_u
     }
     assert_eq!(machine.status(id(1)), Some(InstanceStatus::Exited));
     assert_eq!(machine.starts[&id(1)].len(), 1 + MAX_RESTARTS);
+}
+
+#[test]
+fn an_instance_is_restarted_as_its_policy_says() {
+    use slipway_model::state::RestartPolicy;
+    // The policy, the code that it ends with, and whether it is started again.
+    for (policy, exit_code, again) in [
+        (RestartPolicy::Always, 0, true),
+        (RestartPolicy::Always, 1, true),
+        (RestartPolicy::OnFailure, 0, false),
+        (RestartPolicy::OnFailure, 1, true),
+        (RestartPolicy::Never, 0, false),
+        (RestartPolicy::Never, 1, false),
+    ] {
+        let mut machine = Machine::new();
+        machine.desired.instances = vec![DesiredInstance { restart: policy, ..instance(1, None) }];
+        machine.run(10);
+        machine.exit(Owner::Instance(id(1)), exit_code);
+        machine.run(30);
+        assert_eq!(machine.starts[&id(1)].len(), if again { 2 } else { 1 }, "{policy} {exit_code}");
+        assert_eq!(machine.memory.instances[&id(1)].ended.is_some(), !again, "{policy} {exit_code}");
+    }
 }
 
 #[test]

@@ -45,9 +45,9 @@ pub async fn introduce(session: &Session, socket: &mut Socket) -> Result<(Hello,
     };
     let engine = session.engine_health.borrow().facts.clone();
     let hello = Hello {
-        node: session.identity.node,
+        node: session.node(),
         protocol_versions: PROTOCOL_VERSIONS,
-        signature: session.identity.sign(&nonce),
+        signature: session.identity().sign(&nonce),
         facts: facts::gather(&session.config, Some(engine)),
         tasks: session.tasks.known(),
         generation: session.record.generation(),

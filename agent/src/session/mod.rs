@@ -3,11 +3,11 @@
 mod connect;
 mod talk;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use slipway_model::{Clock, Secret};
-use slipway_protocol::{ObservedState, Samples, close};
+use slipway_model::{Clock, NodeId, Secret};
+use slipway_protocol::{AgentMessage, ObservedState, Samples, close};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use crate::backoff::Backoff;
 use crate::engine::{Engine, EngineFacts};
 use crate::record::Record;
 use crate::tasks::Tasks;
-use crate::{Config, Identity};
+use crate::{Config, Identity, IdentityError};
 
 /// Whether the engine answers, and what it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct EngineHealth {
 
 pub struct Session {
     pub config: Config,
-    pub identity: Identity,
+    pub identity: Mutex<Identity>,
     pub tls: Arc<rustls::ClientConfig>,
     pub clock: Arc<dyn Clock>,
     pub record: Arc<Record>,
@@ -84,7 +84,7 @@ impl Session {
             let pause = match &ended {
                 Ended::Closed { code: close::IDENTITY_REFUSED, reason } => {
                     tracing::error!(
-                        node = %self.identity.node,
+                        node = %self.node(),
                         reason,
                         "THE CONTROL PLANE REFUSES THIS NODE'S IDENTITY. Applications go on as they are. Enroll the machine again with a new \
                          token, or stop its agent."
@@ -115,6 +115,35 @@ impl Session {
         }
     }
 
+    fn node(&self) -> NodeId {
+        self.identity().node
+    }
+
+    fn identity(&self) -> MutexGuard<'_, Identity> {
+        // It is replaced as a whole, so that a poisoned lock guards nothing half-made.
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes another key, and keeps it before it is told: who comes back with it must have it.
+    fn renew_key(&self) -> Result<AgentMessage, IdentityError> {
+        let mut identity = self.identity();
+        let (public_key, signature) = identity.make_next(&*self.clock);
+        identity.save(&self.config.data_dir)?;
+        Ok(AgentMessage::NextKey { public_key, signature })
+    }
+
+    /// Uses the key that was made from now on. Whether it is that one.
+    fn use_next_key(&self, public_key: &str) -> Result<bool, IdentityError> {
+        let mut identity = self.identity();
+        let mut renewed = identity.clone();
+        if !renewed.take_next(public_key) {
+            return Ok(false);
+        }
+        renewed.save(&self.config.data_dir)?;
+        *identity = renewed;
+        Ok(true)
+    }
+
     async fn once(&self) -> Ended {
         let mut socket = match connect::open(&self.config.core_url, Arc::clone(&self.tls)).await {
             Ok(socket) => socket,
@@ -124,7 +153,7 @@ impl Session {
             Ok(introduced) => introduced,
             Err(ended) => return ended,
         };
-        tracing::info!(node = %self.identity.node, core = welcome.core_version, "session begun");
+        tracing::info!(node = %self.node(), core = welcome.core_version, "session begun");
         self.tasks.core_clock(welcome.now);
         self.token.send_replace(Some(welcome.session_token));
         talk::talk(self, socket, welcome.protocol_version, hello.tasks).await

@@ -29,13 +29,20 @@ pub async fn talk(session: &Session, socket: Socket, version: u32, offered: Vec<
     let (sink, stream) = socket.split();
     let (lines_out, lines) = mpsc::unbounded_channel();
     let queries = LogQueries::new(Arc::clone(&session.engine), lines_out);
+    let (answers_out, answers) = mpsc::unbounded_channel();
     tokio::select! {
-        ended = listen(session, stream, queries, offered) => ended,
-        ended = speak(session, sink, version, lines) => ended,
+        ended = listen(session, stream, queries, answers_out, offered) => ended,
+        ended = speak(session, sink, version, lines, answers) => ended,
     }
 }
 
-async fn listen(session: &Session, mut stream: SplitStream<Socket>, mut queries: LogQueries, offered: Vec<TaskId>) -> Ended {
+async fn listen(
+    session: &Session,
+    mut stream: SplitStream<Socket>,
+    mut queries: LogQueries,
+    answers: mpsc::UnboundedSender<AgentMessage>,
+    offered: Vec<TaskId>,
+) -> Ended {
     let mut unnamed: BTreeSet<TaskId> = offered.into_iter().collect();
     let settled = Instant::now() + session.config.timing.settle;
     loop {
@@ -54,13 +61,19 @@ async fn listen(session: &Session, mut stream: SplitStream<Socket>, mut queries:
             Ok(None) => continue,
             Err(ended) => return ended,
         };
-        if let Err(ended) = hear(session, message, &mut queries, &mut unnamed).await {
+        if let Err(ended) = hear(session, message, &mut queries, &answers, &mut unnamed).await {
             return ended;
         }
     }
 }
 
-async fn hear(session: &Session, message: CoreMessage, queries: &mut LogQueries, unnamed: &mut BTreeSet<TaskId>) -> Result<(), Ended> {
+async fn hear(
+    session: &Session,
+    message: CoreMessage,
+    queries: &mut LogQueries,
+    answers: &mpsc::UnboundedSender<AgentMessage>,
+    unnamed: &mut BTreeSet<TaskId>,
+) -> Result<(), Ended> {
     // What could not be kept is as good as not received: a new session brings it again.
     let unkept = |error: &dyn std::fmt::Display| Ended::Broken(format!("cannot keep what it said: {error}"));
     match message {
@@ -80,6 +93,16 @@ async fn hear(session: &Session, message: CoreMessage, queries: &mut LogQueries,
         CoreMessage::TaskAck { task, sequence } => session.tasks.acked(task, sequence),
         CoreMessage::LogOpen(query) => queries.open(query),
         CoreMessage::LogClose { query } => queries.close(query),
+        CoreMessage::RenewKey => {
+            let answer = session.renew_key().map_err(|error| unkept(&error))?;
+            // A session that ends needs no answer.
+            let _ = answers.send(answer);
+        }
+        CoreMessage::NextKeyKept { public_key } => {
+            if session.use_next_key(&public_key).map_err(|error| unkept(&error))? {
+                return Err(Ended::Broken("the node's key was renewed, and is shown at once".to_owned()));
+            }
+        }
         CoreMessage::Challenge { .. } | CoreMessage::Welcome(_) => {
             return Err(Ended::NotUnderstood("a greeting in the middle of a session".to_owned()));
         }
@@ -92,8 +115,9 @@ async fn speak(
     mut sink: SplitSink<Socket, Message>,
     version: u32,
     mut lines: mpsc::UnboundedReceiver<Outgoing>,
+    mut answers: mpsc::UnboundedReceiver<AgentMessage>,
 ) -> Ended {
-    match speaking(session, &mut sink, version, &mut lines).await {
+    match speaking(session, &mut sink, version, &mut lines, &mut answers).await {
         Ok(()) => Ended::Broken("the agent is shutting down".to_owned()),
         Err(ended) => ended,
     }
@@ -104,6 +128,7 @@ async fn speaking(
     sink: &mut SplitSink<Socket, Message>,
     version: u32,
     lines: &mut mpsc::UnboundedReceiver<Outgoing>,
+    answers: &mut mpsc::UnboundedReceiver<AgentMessage>,
 ) -> Result<(), Ended> {
     let timing = &session.config.timing;
     let (mut observed, mut health) = (session.observed.clone(), session.engine_health.clone());
@@ -159,6 +184,7 @@ async fn speaking(
                 }
                 oldest = now;
             }
+            Some(answer) = answers.recv() => say(sink, &answer).await?,
             changed = samples.changed(), if version >= SAMPLES_SINCE => {
                 if changed.is_err() { return Ok(()) }
                 let measured = samples.borrow_and_update().clone();

@@ -93,6 +93,7 @@ impl Rig {
             health: HealthCheck { path: port.map(|_| "/".to_owned()), interval_seconds: 1, grace_seconds: 60, ..HealthCheck::default() },
             stop_grace_seconds: 5,
             drain_seconds: 2,
+            restart: slipway_model::state::RestartPolicy::Always,
         }
     }
 

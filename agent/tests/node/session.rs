@@ -394,6 +394,7 @@ fn desired(node: &Node, generation: u64) -> DesiredState {
         health: HealthCheck::default(),
         stop_grace_seconds: 1,
         drain_seconds: 1,
+        restart: slipway_model::state::RestartPolicy::Always,
     };
     let route = DesiredRoute {
         application,
@@ -404,4 +405,37 @@ fn desired(node: &Node, generation: u64) -> DesiredState {
         instances: vec![id],
     };
     DesiredState { generation, instances: vec![instance], routes: vec![route], keep_images: Vec::new(), proxy: None }
+}
+
+#[tokio::test]
+async fn a_renewed_key_is_shown_with_the_next_session_and_survives_a_restart() {
+    let node = Node::new(Duration::ZERO).await;
+    let agent = node.start();
+    let (mut peer, _) = node.core.session(&*node.clock).await;
+    peer.send(CoreMessage::RenewKey).await;
+    let (public_key, signature) = peer
+        .until(|message| if let AgentMessage::NextKey { public_key, signature } = message { Some((public_key, signature)) } else { None })
+        .await;
+    let bytes: [u8; 32] = hex::decode(&public_key).unwrap().try_into().unwrap();
+    let next = ed25519_dalek::VerifyingKey::from_bytes(&bytes).unwrap();
+    let proof = ed25519_dalek::Signature::from_slice(&hex::decode(signature).unwrap()).unwrap();
+    assert!(next.verify_strict(&slipway_protocol::renewal_payload(&public_key, node.id), &proof).is_ok());
+
+    // Nobody said that it is kept: the present one is shown.
+    peer.close(1001).await;
+    let mut peer = node.core.socket().await;
+    let hello = peer.challenge(&"cd".repeat(32)).await;
+    assert!(proves(&hello, &node.key, &"cd".repeat(32)) && !proves(&hello, &next, &"cd".repeat(32)));
+    drop(peer);
+    let (mut peer, _) = node.core.session(&*node.clock).await;
+    peer.send(CoreMessage::NextKeyKept { public_key: "00".repeat(32) }).await;
+    peer.send(CoreMessage::NextKeyKept { public_key }).await;
+    let mut peer = node.core.socket().await;
+    let hello = peer.challenge(&"ef".repeat(32)).await;
+    assert!(proves(&hello, &next, &"ef".repeat(32)) && !proves(&hello, &node.key, &"ef".repeat(32)));
+    agent.stop().await;
+    let _agent = node.start();
+    let mut peer = node.core.socket().await;
+    let hello = peer.challenge(&"01".repeat(32)).await;
+    assert!(proves(&hello, &next, &"01".repeat(32)));
 }

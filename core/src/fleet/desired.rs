@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use anyhow::Context;
-use slipway_model::{InstanceId, NodeId, ReleaseId, Resources, Viewer};
+use slipway_model::{ApplicationId, InstanceId, NodeId, ReleaseId, Resources, Viewer, state::RestartPolicy};
 use slipway_plugin_host::{Kind, messages::RouteTable};
 use slipway_protocol::{DesiredInstance, DesiredProxy, DesiredRoute, DesiredState, Task};
-use slipway_store::{instances, nodes, releases as stored, tasks};
+use slipway_store::{applications, instances, nodes, releases as stored, tasks};
 
 use crate::{
     Platform, operations,
@@ -31,13 +31,16 @@ pub(super) async fn load(p: &Platform, node: NodeId) -> anyhow::Result<DesiredSt
     let wanted: Vec<ReleaseId> = rows.iter().map(|row| row.release_id).collect();
     let wanted = stored::by_ids(&mut tx, viewer, &wanted).await?;
     let table = routes::of_node(&mut tx, &p.config, node).await?;
+    let of: Vec<ApplicationId> = rows.iter().map(|row| row.application_id).collect();
+    let of = applications::by_ids(&mut tx, viewer, &of).await?;
     let mut keep_images = stored::images_to_keep(&mut tx, node, releases::KEPT).await?;
     drop(tx);
 
     let mut desired = Vec::with_capacity(rows.len());
     for row in rows {
         let release = wanted.get(&row.release_id).context("an instance without its release")?;
-        desired.push(instance(p, release, row)?);
+        let restart = of.get(&row.application_id).map(|application| application.restart_policy).unwrap_or_default();
+        desired.push(DesiredInstance { restart, ..instance(p, release, row)? });
     }
     keep_images.extend(desired.iter().map(|instance| instance.image.clone()));
     keep_images.sort();
@@ -83,6 +86,7 @@ fn instance(p: &Platform, release: &stored::Release, row: instances::Instance) -
         health: release.health.clone(),
         stop_grace_seconds: STOP_GRACE_SECONDS,
         drain_seconds: if is_web { DRAIN_SECONDS } else { 0 },
+        restart: RestartPolicy::default(),
     })
 }
 

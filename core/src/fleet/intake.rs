@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use data_encoding::HEXLOWER_PERMISSIVE;
+use ed25519_dalek::{Signature, VerifyingKey};
 use slipway_model::{
     ApplicationId, InstanceId, NodeId, Resources, Viewer,
     state::{InstanceStatus, NodeStatus, StepKind, StepStatus, TaskStatus},
 };
-use slipway_protocol::{Heartbeat, Hello, ObservedState, Outcome, Samples, TaskEvent, TaskEventKind};
+use slipway_protocol::{Heartbeat, Hello, ObservedState, Outcome, Samples, TaskEvent, TaskEventKind, renewal_payload};
 use slipway_store::{
     applications, build_logs, deployments,
     instances::{self, Instance},
@@ -55,6 +57,37 @@ pub(super) async fn alarm(p: &Platform, node: NodeId, kind: &str, message: &str)
     if let Err(error) = recorded.await {
         tracing::error!(%node, error = format!("{error:?}"), "an alarm could not be kept");
     }
+}
+
+/// Keeps the key that a node has made, if it proves to have it.
+pub(super) async fn next_key(p: &Platform, node: NodeId, public_key: &str, signature: &str) -> Result<bool> {
+    let bytes = |text: &str| HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+    let key = bytes(public_key).and_then(|bytes| VerifyingKey::from_bytes(&bytes.try_into().ok()?).ok());
+    let signature = bytes(signature).and_then(|bytes| Signature::from_slice(&bytes).ok());
+    let (Some(key), Some(signature)) = (key, signature) else { return Ok(false) };
+    if key.verify_strict(&renewal_payload(public_key, node), &signature).is_err() {
+        return Ok(false);
+    }
+    let mut tx = p.db.begin().await?;
+    if !nodes::set_next_key(&mut tx, node, key.as_bytes()).await? {
+        return Err(Error::NotFound);
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// A node has come with its new key: the old one opens nothing any more.
+pub(super) async fn key_renewed(p: &Platform, node: &Node) -> Result<()> {
+    let key = node.next_public_key.as_deref().unwrap_or_default();
+    let mut tx = p.db.begin().await?;
+    if !nodes::promote_key(&mut tx, node.id, key, p.now()).await? {
+        return Err(Error::NotFound);
+    }
+    let message = format!("Node {} uses another key; the one before is worth nothing.", node.name);
+    events::record_platform(&mut tx, p, node.id.to_string(), "node.key_renewed", message).await?;
+    tx.commit().await?;
+    p.changes.publish(None, Changed::Node(node.id));
+    Ok(())
 }
 
 pub(super) async fn hello(p: &Platform, node: NodeId, hello: &Hello) -> Result<()> {

@@ -18,7 +18,7 @@ use std::{
 };
 
 use slipway_model::{NodeId, Sha256Digest};
-use slipway_protocol::{CoreMessage, LogBatch, LogQuery, LogQueryId, close};
+use slipway_protocol::{CoreMessage, KEYS_SINCE, LogBatch, LogQuery, LogQueryId, close};
 use subtle::ConstantTimeEq;
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -55,6 +55,8 @@ struct Known {
 struct Session {
     number: u64,
     node: NodeId,
+    /// Of the protocol, as both speak it.
+    version: u32,
     /// SHA-256 of the token that authorizes its downloads.
     token: Sha256Digest,
     /// There may be something to send.
@@ -105,6 +107,15 @@ impl Fleet {
         if let Some(session) = self.lock().sessions.remove(&node) {
             session.close(close::IDENTITY_REFUSED);
         }
+    }
+
+    /// Has a connected agent make another key. `None`: it is not connected here. `false`: it is too old for that.
+    pub(crate) fn renew_key(&self, node: NodeId) -> Option<bool> {
+        let session = self.session(node)?;
+        if session.version < KEYS_SINCE {
+            return Some(false);
+        }
+        session.outbox.try_send(CoreMessage::RenewKey).ok().map(|()| true)
     }
 
     /// The control plane ends. Agents go on by themselves, and try again.

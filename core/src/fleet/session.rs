@@ -60,6 +60,7 @@ async fn serve(p: Platform, mut socket: WebSocket) {
     let session = p.fleet.admit(|number| Session {
         number,
         node: node.id,
+        version: hello.protocol_versions[1].min(PROTOCOL_VERSIONS[1]),
         token: Sha256Digest::of(token.expose().as_bytes()),
         nudge: Notify::new(),
         closing,
@@ -108,6 +109,11 @@ async fn introduce(p: &Platform, socket: &mut WebSocket) -> Result<(Node, Hello)
     let known = node.filter(|node| node.status != NodeStatus::Revoked);
     match known {
         Some(node) if is_signed(&node.public_key, &nonce, &hello) => Ok((node, hello)),
+        // It has come with the key that it made: from now on with no other.
+        Some(node) if node.next_public_key.as_ref().is_some_and(|key| is_signed(key, &nonce, &hello)) => {
+            intake::key_renewed(p, &node).await.map_err(internal)?;
+            Ok((node, hello))
+        }
         Some(node) => {
             intake::alarm(p, node.id, "node.identity_refused", "A connection used this node's name without its key.").await;
             Err(Ends(close::IDENTITY_REFUSED))
@@ -194,6 +200,12 @@ impl Talk {
             AgentMessage::Logs(batch) => {
                 self.session.logs.deliver(batch);
                 Ok(())
+            }
+            AgentMessage::NextKey { public_key, signature } => {
+                if intake::next_key(&self.p, node, &public_key, &signature).await.map_err(internal)? {
+                    return self.send(CoreMessage::NextKeyKept { public_key }).await;
+                }
+                Err(Ends(close::BAD_MESSAGE))
             }
             AgentMessage::Samples(samples) => self.intake.samples(&self.p, node, samples).await.map_err(internal),
             AgentMessage::Hello(_) => Err(Ends(close::BAD_MESSAGE)),

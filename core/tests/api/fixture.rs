@@ -141,6 +141,7 @@ impl World {
             desired_instances: 1,
             stopped: false,
             auto_deploy: true,
+            restart_policy: slipway_model::state::RestartPolicy::Always,
             current_release_id: None,
             current_deployment_id: None,
             tool_lock: None,

@@ -108,6 +108,53 @@ async fn a_wrong_key_an_unknown_node_and_a_revoked_one_are_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_renewed_and_the_one_before_opens_nothing_any_more() {
+    use data_encoding::HEXLOWER;
+    use ed25519_dalek::Signer;
+    use slipway_protocol::{CoreMessage, renewal_payload};
+    let world = World::new().await;
+    let mut agent = world.agent().await;
+    agent.cut();
+    let p = world.platform();
+    world.eventually("it is gone", async || (!p.fleet.is_connected(agent.node)).then_some(())).await;
+    assert!(nodes::renew_key(&p, EVERYBODY, agent.node).await.is_err(), "it is not connected");
+    let next = crate::agent::new_key();
+    let talking = async |key: &ed25519_dalek::SigningKey| {
+        let (mut socket, nonce) = challenged(agent.address, &agent.tls).await.unwrap();
+        say(&mut socket, &AgentMessage::Hello(hello(agent.node, key, &nonce))).await.unwrap();
+        match hear(&mut socket).await {
+            Some(CoreMessage::Welcome(_)) => Some(socket),
+            _ => None,
+        }
+    };
+    let mut socket = talking(&agent.key).await.unwrap();
+    world.eventually("it is connected", async || p.fleet.is_connected(agent.node).then_some(())).await;
+    nodes::renew_key(&p, EVERYBODY, agent.node).await.unwrap();
+    while !matches!(hear(&mut socket).await.unwrap(), CoreMessage::RenewKey) {}
+    let public_key = HEXLOWER.encode(next.verifying_key().as_bytes());
+    // Somebody else's key is not taken.
+    let forged = HEXLOWER.encode(&agent.key.sign(&renewal_payload(&public_key, agent.node)).to_bytes());
+    say(&mut socket, &AgentMessage::NextKey { public_key: public_key.clone(), signature: forged }).await.unwrap();
+    while hear(&mut socket).await.is_some() {}
+    assert!(talking(&next).await.is_none());
+    let mut socket = talking(&agent.key).await.unwrap();
+    let signature = HEXLOWER.encode(&next.sign(&renewal_payload(&public_key, agent.node)).to_bytes());
+    say(&mut socket, &AgentMessage::NextKey { public_key: public_key.clone(), signature }).await.unwrap();
+    loop {
+        if let CoreMessage::NextKeyKept { public_key: kept } = hear(&mut socket).await.unwrap() {
+            assert_eq!(kept, public_key);
+            break;
+        }
+    }
+    // Both hold until the node comes with the new one.
+    assert!(talking(&agent.key).await.is_some());
+    assert!(talking(&next).await.is_some());
+    assert!(talking(&agent.key).await.is_none());
+    assert!(talking(&next).await.is_some());
+    assert!(world.platform_event_kinds().await.contains(&"node.key_renewed".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_way_to_break_the_protocol_has_its_close_code() {
     let world = World::new().await;
     let mut agent = world.agent().await;

@@ -2,7 +2,7 @@
 
 use slipway_model::{
     BuildConfig, DeploymentId, GitSource, HealthCheck, ReleaseId, Source, Viewer,
-    state::{ApplicationStatus, VariableScope},
+    state::{ApplicationStatus, RestartPolicy, VariableScope},
 };
 use slipway_store::{
     Page, StoreError,
@@ -28,6 +28,7 @@ async fn an_application_survives_with_everything_it_says() {
             tool_lock: Some(serde_json::json!({"node": "22.1.0"})),
             runtime_kind: Some("node".into()),
             status_reason: Some("new".into()),
+            restart_policy: RestartPolicy::OnFailure,
             current_release_id: Some(ReleaseId::new(&world.clock)),
             ..world.application("shop")
         };

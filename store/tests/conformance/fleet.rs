@@ -102,6 +102,28 @@ async fn a_silent_node_is_noticed_and_a_revoked_one_ignored() {
 }
 
 #[tokio::test]
+async fn a_nodes_key_is_renewed_in_two_steps() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let world = World::new(&mut tx, "acme").await;
+        let node = world.node(1);
+        nodes::insert(&mut tx, &node).await.unwrap();
+        assert!(!nodes::promote_key(&mut tx, node.id, &[9; 32], world.now()).await.unwrap(), "nobody made that one");
+        assert!(nodes::set_next_key(&mut tx, node.id, &[8; 32]).await.unwrap());
+        assert!(nodes::set_next_key(&mut tx, node.id, &[9; 32]).await.unwrap());
+        let seen = nodes::find(&mut tx, node.id).await.unwrap().unwrap();
+        assert_eq!((seen.public_key, seen.next_public_key), (node.public_key.clone(), Some(vec![9; 32])));
+        assert!(!nodes::promote_key(&mut tx, node.id, &[8; 32], world.now()).await.unwrap(), "it made another since");
+        assert!(nodes::promote_key(&mut tx, node.id, &[9; 32], world.now()).await.unwrap());
+        let seen = nodes::find(&mut tx, node.id).await.unwrap().unwrap();
+        assert_eq!((seen.public_key, seen.next_public_key), (vec![9; 32], None));
+        assert!(nodes::revoke(&mut tx, node.id, world.now()).await.unwrap());
+        assert!(!nodes::set_next_key(&mut tx, node.id, &[7; 32]).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_should_run_on_a_node_is_promised() {
     on_both(async |database| {
         let mut tx = database.db.begin().await.unwrap();

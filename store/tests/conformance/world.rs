@@ -5,8 +5,8 @@ use slipway_model::{
     ApplicationId, BuildConfig, Clock, DeploymentId, HealthCheck, InstanceId, ManualClock, MembershipId, Money, NodeId, OperationId,
     OrganizationId, PlanId, RegionId, ReleaseId, Role, TaskId, Timestamp, UserId, Viewer,
     state::{
-        ApplicationStatus, DeploymentStatus, DeploymentTrigger, InstanceStatus, NodeStatus, OperationKind, OperationStatus, TaskKind,
-        TaskStatus,
+        ApplicationStatus, DeploymentStatus, DeploymentTrigger, InstanceStatus, NodeStatus, OperationKind, OperationStatus, RestartPolicy,
+        TaskKind, TaskStatus,
     },
 };
 use slipway_store::{
@@ -155,6 +155,7 @@ impl World {
             desired_instances: 1,
             stopped: false,
             auto_deploy: true,
+            restart_policy: RestartPolicy::Always,
             current_release_id: None,
             current_deployment_id: None,
             tool_lock: None,

@@ -13,6 +13,7 @@ use crate::{
         types::{
             Application, Operation,
             source::{ApplicationSourceInput, BuildConfigInput, HealthCheckInput},
+            state::RestartPolicy,
         },
     },
     lifecycle, transfer,
@@ -94,6 +95,8 @@ struct ApplicationUpdateInput {
     health_check: MaybeUndefined<HealthCheckInput>,
     /// Whether a push to its branch deploys it.
     auto_deploy: Option<bool>,
+    /// Whether its instances are started again when they end by themselves. In force at once.
+    restart_policy: Option<RestartPolicy>,
 }
 
 impl ApplicationUpdateInput {
@@ -113,7 +116,8 @@ impl ApplicationUpdateInput {
             MaybeUndefined::Value(runtime) => Some(Some(id("runtimeId", &runtime)?)),
         };
         let (name, slug, auto_deploy) = (self.name, self.slug, self.auto_deploy);
-        Ok(ApplicationFields { name, slug, runtime, source, build_config, health_check, auto_deploy })
+        let restart_policy = self.restart_policy.map(Into::into);
+        Ok(ApplicationFields { name, slug, runtime, source, build_config, health_check, auto_deploy, restart_policy })
     }
 }
 

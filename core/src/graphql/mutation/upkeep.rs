@@ -55,6 +55,13 @@ struct NodeDrainInput {
     deadline_seconds: i64,
 }
 
+/// Whose key is renewed.
+#[derive(InputObject)]
+struct NodeIdentityRotateInput {
+    /// The node.
+    id: ID,
+}
+
 /// What a platform begins with, once more.
 #[derive(InputObject)]
 struct DefaultsSeedInput {
@@ -96,6 +103,11 @@ payloads! {
         operations: Vec<Operation>,
         /// Those that cannot be moved.
         stays: Vec<StayingApplication>,
+    }
+    /// What `nodeIdentityRotate` answers.
+    NodeIdentityRotatePayload {
+        /// The node, which makes another key.
+        worker_node: WorkerNode,
     }
     /// What `defaultsSeed` answers.
     DefaultsSeedPayload {
@@ -167,6 +179,17 @@ impl UpkeepMutation {
                 ..Default::default()
             }
         })
+    }
+
+    /// Has a node make another key. Its present one holds until it comes with the new one.
+    #[graphql(directive = permitted::apply(Role::PlatformAdmin, Permission::NodeWrite))]
+    async fn node_identity_rotate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose key is renewed.")] input: NodeIdentityRotateInput,
+    ) -> Result<NodeIdentityRotatePayload> {
+        let outcome = async { nodes::renew_key(ctx.platform(), ctx.viewer()?, id("id", &input.id)?).await };
+        answer(outcome.await, |node| NodeIdentityRotatePayload { worker_node: Some(WorkerNode(node)), ..Default::default() })
     }
 
     /// Makes what a fresh platform has and this one does not: the usual plans, and the runtimes of its plugins. What there is stays.

@@ -11,7 +11,7 @@ use super::{
     metrics::{Asked, MetricName, MetricSeries},
     money::Money,
     source::{ApplicationSource, BuildConfig, HealthCheck},
-    state::{ApplicationStatus, DeploymentStatus, LogStream, SuspensionReason, VariableScope},
+    state::{ApplicationStatus, DeploymentStatus, LogStream, RestartPolicy, SuspensionReason, VariableScope},
 };
 use crate::{
     application_logs::Cursor,
@@ -121,6 +121,11 @@ impl Application {
     /// How many web instances are wanted.
     async fn desired_instances(&self) -> i64 {
         self.0.desired_instances
+    }
+
+    /// Whether its instances are started again when they end by themselves.
+    async fn restart_policy(&self) -> RestartPolicy {
+        self.0.restart_policy.into()
     }
 
     /// Whether a push to its branch deploys it.

@@ -237,6 +237,15 @@ states! {
         /// Slipway itself.
         System,
     }
+    /// Whether an instance that ends by itself is started again, at most three times in five minutes.
+    RestartPolicy = "slipway_model::state::RestartPolicy" {
+        /// However it ended.
+        Always,
+        /// Unless it ended with code 0.
+        OnFailure,
+        /// Not at all.
+        Never,
+    }
     /// Where a variable is seen.
     VariableScope = "slipway_model::state::VariableScope" {
         /// While building alone.

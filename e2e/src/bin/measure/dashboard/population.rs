@@ -137,6 +137,7 @@ async fn application(tx: &mut Tx, clock: &dyn Clock, ground: &Ground, organizati
         desired_instances: 1,
         stopped: false,
         auto_deploy: true,
+        restart_policy: slipway_model::state::RestartPolicy::Always,
         current_release_id: None,
         current_deployment_id: None,
         tool_lock: None,
