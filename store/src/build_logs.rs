@@ -69,15 +69,13 @@ pub async fn ends_of(
     most: i64,
 ) -> Result<HashMap<DeploymentId, Vec<BuildLogLine>>, StoreError> {
     let end = |deployment: DeploymentId| {
-        let sql = sql!(
-            "SELECT l.*, d.organization_id, d.application_id FROM build_log_lines l JOIN deployments d ON d.id = l.deployment_id WHERE l.deployment_id = $1",
-            deployment
-        );
-        sql.push(" ORDER BY l.line_number DESC").limit(most)
+        let sql = sql!("SELECT * FROM build_log_lines WHERE deployment_id = $1", deployment);
+        sql.push(" ORDER BY line_number DESC").limit(most)
     };
     let mut ends: HashMap<DeploymentId, Vec<BuildLogLine>> = HashMap::new();
     for deployments in deployments.chunks(PARENTS) {
-        let sql = tx.for_each(end, deployments).within_application("organization_id", "application_id", viewer);
+        let seen = tx.for_each(end, deployments).push(" AND EXISTS (SELECT 1 FROM deployments d WHERE d.id = lists.deployment_id");
+        let sql = seen.within_application("d.organization_id", "d.application_id", viewer).push(")");
         for line in fetch_all!(tx, sql)? {
             let line: BuildLogLine = line;
             ends.entry(line.deployment_id).or_default().push(line);

@@ -180,7 +180,7 @@ impl Tx {
     }
 }
 
-/// Lists that one statement reads together: SQLite takes at most 500.
+/// Lists that one statement reads together.
 pub(crate) const PARENTS: usize = 100;
 
 impl Page {

@@ -84,28 +84,36 @@ impl Sql {
         self
     }
 
-    /// The rows of a statement for each of several parents, each with an order and a limit of its own. What follows narrows them all.
-    /// `list` is made for the first parent, which is its first value.
+    /// The rows of a statement for each of several parents, each with an order and a limit of its own. What follows narrows them all, and
+    /// finds them under the name `lists`. `list` is made for the first parent, which is its first value, and begins with
+    /// [`Sql::LIST`] and one table.
     #[must_use]
     pub(crate) fn for_each(list: Self, parents: &[Uuid], engine: Engine) -> Self {
         match engine {
-            Engine::Sqlite => Self::side_by_side(&list, parents),
+            Engine::Sqlite => Self::by_row_number(list, parents),
             Engine::Postgres => Self::lateral(list, parents),
         }
     }
 
-    /// SQLite reads a text in no time, and cannot have a limit for each row of another table.
-    fn side_by_side(list: &Self, parents: &[Uuid]) -> Self {
-        let mut all = Self::new("SELECT * FROM (");
-        for (index, parent) in parents.iter().enumerate() {
-            if index > 0 {
-                all.text.push_str(" UNION ALL ");
-            }
-            all.text.push_str(&format!("SELECT * FROM ({}) AS list_{index}", renumber(&list.text, all.values.len())));
-            all.values.push(Value::Uuid(Some(*parent)));
-            all.values.extend(list.values.iter().skip(1).cloned());
-        }
-        all.push(") AS lists WHERE 1 = 1")
+    /// What the list of one parent begins with.
+    const LIST: &'static str = "SELECT * FROM ";
+
+    /// SQLite cannot have a limit for each row of another table, but in a condition; and it keeps few texts prepared, so that this one
+    /// is the same for nine to sixteen parents.
+    fn by_row_number(mut list: Self, parents: &[Uuid]) -> Self {
+        let from = list.text.strip_prefix(Self::LIST).unwrap_or_default();
+        let table = from.split(' ').next().unwrap_or_default();
+        let rows = format!("SELECT rowid FROM {}", name_first(from, "parents.parent"));
+        let added = list.values.len() + 1..list.values.len() + parents.len().next_power_of_two();
+        let places: String = added.map(|place| format!(", (${place})")).collect();
+        list.text = format!(
+            "WITH parents (parent) AS (VALUES ($1){places}) \
+             SELECT lists.* FROM parents CROSS JOIN {table} AS lists ON lists.rowid IN ({rows}) WHERE 1 = 1"
+        );
+        list.values.extend(parents.iter().skip(1).map(|parent| Value::Uuid(Some(*parent))));
+        // Nothing belongs to those that are not there.
+        list.values.extend((parents.len()..parents.len().next_power_of_two()).map(|_| Value::Uuid(None)));
+        list
     }
 
     /// PostgreSQL takes milliseconds to plan a text of a hundred parts; this one is the same for any number of parents.
@@ -202,26 +210,16 @@ impl Sql {
     }
 }
 
-/// `$1` becomes the placeholder after the first `by`, and so on.
-fn renumber(text: &str, by: usize) -> String {
-    replace_placeholders(text, |number| format!("${}", number + by))
-}
-
 /// `name` stands where the first value did.
 fn name_first(text: &str, name: &str) -> String {
-    replace_placeholders(text, |number| if number == 1 { name.to_owned() } else { format!("${number}") })
-}
-
-fn replace_placeholders(text: &str, by: impl Fn(usize) -> String) -> String {
-    let mut parts = text.split('$');
-    let mut replaced = parts.next().unwrap_or_default().to_owned();
+    let mut parts = text.split("$1");
+    let mut named = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, rest) = part.split_at(digits);
-        replaced.push_str(&number.parse().map_or_else(|_| format!("${number}"), &by));
-        replaced.push_str(rest);
+        // `$10` is another one.
+        named.push_str(if part.starts_with(|next: char| next.is_ascii_digit()) { "$1" } else { name });
+        named.push_str(part);
     }
-    replaced
+    named
 }
 
 #[cfg(test)]
@@ -258,23 +256,24 @@ mod tests {
 
     #[test]
     fn the_lists_of_several_parents_become_one_statement() {
-        let parents = [Uuid::from_u128(1), Uuid::from_u128(2)];
-        let list = || Sql::new("SELECT 1 WHERE a = $1 AND b > $2").bind(parents[0]).bind(2_i64).limit(3);
+        let parents = [1, 2, 3].map(Uuid::from_u128);
+        let list = || Sql::new("SELECT * FROM t WHERE a = $1 AND b > $2").bind(parents[0]).bind(2_i64).limit(3);
         let (text, values) = Sql::for_each(list(), &parents, Engine::Sqlite).and("c = ?", ["z"]).finish().unwrap();
         assert_eq!(
             text,
-            "SELECT * FROM (SELECT * FROM (SELECT 1 WHERE a = $1 AND b > $2 LIMIT $3) AS list_0 \
-             UNION ALL SELECT * FROM (SELECT 1 WHERE a = $4 AND b > $5 LIMIT $6) AS list_1) AS lists WHERE 1 = 1 AND c = $7"
+            "WITH parents (parent) AS (VALUES ($1), ($4), ($5), ($6)) SELECT lists.* FROM parents CROSS JOIN t AS lists \
+             ON lists.rowid IN (SELECT rowid FROM t WHERE a = parents.parent AND b > $2 LIMIT $3) WHERE 1 = 1 AND c = $7"
         );
-        assert_eq!((values.len(), &values[3]), (7, &Value::Uuid(Some(parents[1]))));
+        let others = [Value::Uuid(Some(parents[1])), Value::Uuid(Some(parents[2])), Value::Uuid(None)];
+        assert_eq!((values.len(), &values[3..6]), (7, &others[..]));
         let (text, values) = Sql::for_each(list(), &parents, Engine::Postgres).and("c = ?", ["z"]).finish().unwrap();
         assert_eq!(
             text,
             "SELECT lists.* FROM unnest(CAST(CAST($1 AS TEXT) AS UUID[])) AS parents (parent) \
-             CROSS JOIN LATERAL (SELECT 1 WHERE a = parents.parent AND b > $2 LIMIT $3) AS lists WHERE 1 = 1 AND c = $4"
+             CROSS JOIN LATERAL (SELECT * FROM t WHERE a = parents.parent AND b > $2 LIMIT $3) AS lists WHERE 1 = 1 AND c = $4"
         );
         assert_eq!(values.len(), 4);
-        assert!(matches!(&values[0], Value::Text(Some(ids)) if ids.starts_with("{00000000-") && ids.ends_with("002}")));
+        assert!(matches!(&values[0], Value::Text(Some(ids)) if ids.starts_with("{00000000-") && ids.ends_with("003}")));
     }
 
     #[test]
