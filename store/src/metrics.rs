@@ -76,6 +76,20 @@ row! {
 }
 
 row! {
+    /// What one instance used in a slot.
+    pub struct InstanceUsage {
+        pub instance_id: InstanceId,
+        pub at_seconds: i64,
+        pub cpu_percent: f64,
+        pub memory_bytes: i64,
+        pub memory_limit_bytes: i64,
+        pub disk_bytes: Option<i64>,
+        pub net_rx_bytes: i64,
+        pub net_tx_bytes: i64,
+    }
+}
+
+row! {
     /// What visitors asked of an application in a slot.
     pub struct Requests {
         pub application_id: ApplicationId,
@@ -322,6 +336,30 @@ pub async fn usage_of_each(
         );
     let rows: Vec<ApplicationUsage> = fetch_all!(tx, sql)?;
     Ok(by(rows, |row| row.application_id))
+}
+
+/// What each instance used, as [`usage_of_each`].
+pub async fn usage_of_instances(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    instances: &[InstanceId],
+    spans: &[Span],
+    step: i64,
+) -> Result<HashMap<InstanceId, Vec<InstanceUsage>>, StoreError> {
+    let sql = sql!(
+        "SELECT instance_id, at_seconds - at_seconds % $1 AS at_seconds,
+             SUM(cpu_percent * samples) / CAST(SUM(samples) AS DOUBLE PRECISION) AS cpu_percent,
+             CAST(SUM(memory_bytes * samples) / SUM(samples) AS BIGINT) AS memory_bytes, MAX(memory_limit_bytes) AS memory_limit_bytes,
+             MAX(disk_bytes) AS disk_bytes, CAST(SUM(net_rx_bytes) AS BIGINT) AS net_rx_bytes,
+             CAST(SUM(net_tx_bytes) AS BIGINT) AS net_tx_bytes
+         FROM instance_samples WHERE 1 = 1",
+        step
+    );
+    let sql = within(sql.any("instance_id", instances.iter().copied()), spans)
+        .within_application("organization_id", "application_id", viewer)
+        .push(" GROUP BY instance_id, at_seconds - at_seconds % $1 ORDER BY instance_id, 2");
+    let rows: Vec<InstanceUsage> = fetch_all!(tx, sql)?;
+    Ok(by(rows, |row| row.instance_id))
 }
 
 /// What visitors asked of each application, as [`usage_of_each`] has what its instances used. Slots in which nobody asked are left out.
