@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use slipway_model::{InstanceId, Timestamp};
+use slipway_model::{InstanceId, Timestamp, state::LogSeverity};
 use slipway_protocol::{LogBatch, LogLine, LogQuery, LogQueryId, PastLines};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
@@ -253,7 +253,8 @@ impl Wanted {
                 return Err(Closed);
             }
             let is_wanted = past.streams.as_ref().is_none_or(|streams| streams.contains(&line.stream))
-                && self.contains.as_ref().is_none_or(|text| line.message.to_lowercase().contains(text));
+                && self.contains.as_ref().is_none_or(|text| line.message.to_lowercase().contains(text))
+                && past.least.is_none_or(|least| LogSeverity::of(&line.message) >= Some(least));
             if !is_wanted {
                 return Ok(());
             }

@@ -8,7 +8,10 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use slipway_model::{InstanceId, NodeId, Timestamp, state::LogStream};
+use slipway_model::{
+    InstanceId, NodeId, Timestamp,
+    state::{LogSeverity, LogStream},
+};
 use slipway_protocol::{LogLine, LogQuery, PastLines};
 use slipway_store::instances::Instance;
 
@@ -32,6 +35,8 @@ pub struct Look {
     pub streams: Option<Vec<LogStream>>,
     /// Only lines that contain this, in either case.
     pub search: Option<String>,
+    /// Only lines that say they are at least so bad.
+    pub least: Option<LogSeverity>,
     pub most: usize,
 }
 
@@ -79,17 +84,19 @@ async fn ask(p: &Platform, node: NodeId, ids: Vec<InstanceId>, look: &Look) -> (
         until: earliest(look.until, look.before.map(|cursor| cursor.at)),
         streams: look.streams.clone(),
         contains: look.search.clone(),
+        least: look.least,
         // One more tells whether there are more; and those of a cursor's moment may not be wanted.
         most: u32::try_from(look.most + 1 + ids.len()).unwrap_or(u32::MAX),
         newest: look.after.is_none(),
     };
     let query = |query| LogQuery { query, instances: ids, since, tail: None, follow: false, past: Some(past) };
     let Some(mut stream) = p.fleet.open_logs(node, query) else { return (Vec::new(), false) };
-    let (mut lines, mut is_whole) = (Vec::new(), false);
+    let (mut lines, mut is_whole, mut is_narrowed) = (Vec::new(), false, true);
     let read = async {
         let mut dropped = 0;
         while let Some(batch) = stream.next().await {
             dropped += batch.dropped_lines;
+            is_narrowed &= batch.lines.iter().all(|line| is_bad_enough(look, line));
             // An older agent sends all it has: of that no more is held than may be wanted.
             lines.extend(batch.lines.into_iter().filter(|line| known.contains(&line.instance) && is_wanted(look, line)));
             if look.after.is_none() && lines.len() > 4 * look.most + 1024 {
@@ -108,7 +115,8 @@ async fn ask(p: &Platform, node: NodeId, ids: Vec<InstanceId>, look: &Look) -> (
         }
     };
     let _ = tokio::time::timeout(PATIENCE, read).await;
-    (lines, is_whole)
+    // An agent that does not know how bad lines are has counted others among those that it was asked for.
+    (lines, is_whole && is_narrowed)
 }
 
 fn is_wanted(look: &Look, line: &LogLine) -> bool {
@@ -119,4 +127,9 @@ fn is_wanted(look: &Look, line: &LogLine) -> bool {
         && look.until.is_none_or(|until| line.at <= until)
         && look.streams.as_ref().is_none_or(|streams| streams.contains(&line.stream))
         && look.search.as_ref().is_none_or(|text| line.message.to_lowercase().contains(&text.to_lowercase()))
+        && is_bad_enough(look, line)
+}
+
+fn is_bad_enough(look: &Look, line: &LogLine) -> bool {
+    look.least.is_none_or(|least| LogSeverity::of(&line.message) >= Some(least))
 }

@@ -10,6 +10,7 @@ mod name;
 mod permission;
 mod resources;
 mod secret;
+mod severity;
 mod source;
 pub mod state;
 mod viewer;

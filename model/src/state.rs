@@ -44,7 +44,7 @@ macro_rules! text_enum {
         impl TryFrom<String> for $name {
             type Error = $crate::state::ParseStateError;
 
-            fn try_from(text: String) -> Result<Self, Self::Error> {
+            fn try_from(text: String) -> Result<Self, $crate::state::ParseStateError> {
                 text.parse()
             }
         }
@@ -207,6 +207,14 @@ states! {
         Stderr = "stderr",
         Build = "build",
         System = "system",
+    }
+
+    /// How bad a line of a log is, from the least to the most.
+    LogSeverity {
+        Debug = "debug",
+        Info = "info",
+        Warn = "warn",
+        Error = "error",
     }
 
     /// Whether an instance that ends by itself is started again: at most three times in five minutes in either case (R12).

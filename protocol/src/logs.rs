@@ -1,5 +1,8 @@
 use serde::{Deserialize, Serialize};
-use slipway_model::{InstanceId, Timestamp, state::LogStream};
+use slipway_model::{
+    InstanceId, Timestamp,
+    state::{LogSeverity, LogStream},
+};
 
 /// Names one open log query of a session.
 pub type LogQueryId = u64;
@@ -28,6 +31,9 @@ pub struct PastLines {
     pub streams: Option<Vec<LogStream>>,
     /// Only lines with this in them, in either case.
     pub contains: Option<String>,
+    /// Only lines that say they are at least so bad. An agent that does not know of it sends the others too.
+    #[serde(default)]
+    pub least: Option<LogSeverity>,
     /// No more than so many of all instances together: the newest, or else the oldest.
     pub most: u32,
     pub newest: bool,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use slipway_agent::engine::{ContainerSpec, Engine, Owner};
 use slipway_agent::logs::{LogQueries, Outgoing};
 use slipway_model::InstanceId;
-use slipway_model::state::LogStream;
+use slipway_model::state::{LogSeverity, LogStream};
 use slipway_protocol::{LogLine, LogQuery, PastLines};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
@@ -228,4 +228,16 @@ async fn a_look_back_brings_what_is_asked_for_and_leaves_the_rest_on_the_node() 
         back(PastLines { most: 2, newest: true, until: Some(all[6].at), contains: Some("one".into()), ..PastLines::default() }).await;
     assert_eq!(before_those.len(), 2);
     assert!(before_those.iter().all(|line| line.message.starts_with("one") && line.at <= all[6].at));
+}
+
+#[tokio::test]
+async fn of_the_newest_bad_lines_no_harmless_one_takes_the_place() {
+    let rig = Rig::new().await;
+    let script = "import time\nprint('ERROR: it broke')\nfor i in range(9): print('INFO:', i)\nprint('end'); time.sleep(600)";
+    let instance = started(&rig, script).await;
+    until_printed(&rig, instance, "end").await;
+    let (mut queries, mut receiver) = queries(&rig);
+    let past = PastLines { most: 3, newest: true, least: Some(LogSeverity::Warn), ..PastLines::default() };
+    queries.open(LogQuery { past: Some(past), ..query(&[instance], None, false) });
+    assert_eq!(messages(&collect(&mut receiver, |_| false).await.0), ["ERROR: it broke"]);
 }

@@ -21,6 +21,9 @@ pub struct Logs {
     /// Begin with this many of the newest lines.
     #[arg(long, short = 'n', default_value_t = 100)]
     tail: u32,
+    /// Only lines that say they are at least so bad: in JSON, as `level=…`, or with a word such as `[ERROR]` at their beginning.
+    #[arg(long, value_parser = ["debug", "info", "warn", "error"])]
+    severity: Option<String>,
 }
 
 impl Logs {
@@ -43,9 +46,12 @@ impl Logs {
 
     async fn stream(&self, client: &Client, app: &Value, cursor: &mut Option<String>, json_output: bool) -> Result<()> {
         let mut socket = Socket::open(client).await?;
-        let document = "subscription($id: ID!, $after: String, $tail: Int) { applicationLogs(applicationId: $id, after: $after, tail: $tail) \
-            { lines { timestamp stream instanceId message } endCursor droppedLines } }";
-        socket.subscribe("logs", document, json!({ "id": app["id"], "after": cursor, "tail": self.tail })).await?;
+        let document = "subscription($id: ID!, $after: String, $tail: Int, $severity: LogSeverity) { \
+            applicationLogs(applicationId: $id, after: $after, tail: $tail, minSeverity: $severity) \
+            { lines { timestamp stream severity instanceId message } endCursor droppedLines } }";
+        let severity = self.severity.as_ref().map(|severity| severity.to_uppercase());
+        let variables = json!({ "id": app["id"], "after": cursor, "tail": self.tail, "severity": severity });
+        socket.subscribe("logs", document, variables).await?;
         loop {
             let event = match self.follow {
                 true => socket.next().await?,

@@ -71,8 +71,17 @@ impl Feeds {
 impl Feed {
     fn begin(p: &Platform, application: ApplicationId) -> Self {
         // One line of the past, so that there is a place after which all others come.
-        let all =
-            LogRequest { application, instance: None, after: None, since: None, tail: Some(1), streams: None, search: None, follow: true };
+        let all = LogRequest {
+            application,
+            instance: None,
+            after: None,
+            since: None,
+            tail: Some(1),
+            streams: None,
+            search: None,
+            least: None,
+            follow: true,
+        };
         let reading = Reading::of(p, all);
         let live = reading.live();
         let channel = Arc::new(Channel { sender: broadcast::Sender::new(KEPT), lines: Mutex::new(0) });

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use slipway_model::{InstanceId, Timestamp};
+use slipway_model::{InstanceId, Timestamp, state::LogSeverity};
 use slipway_protocol::LogLine;
 use tokio::sync::{
     broadcast::{
@@ -107,5 +107,6 @@ impl Follower {
         self.request.instance.is_none_or(|instance| line.instance == instance)
             && self.request.streams.as_ref().is_none_or(|streams| streams.contains(&line.stream))
             && self.search.as_ref().is_none_or(|text| line.message.to_lowercase().contains(text))
+            && self.request.least.is_none_or(|least| LogSeverity::of(&line.message) >= Some(least))
     }
 }

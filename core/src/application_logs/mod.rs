@@ -11,7 +11,10 @@ use std::str::FromStr;
 
 use chrono::Timelike;
 use futures::Stream;
-use slipway_model::{ApplicationId, InstanceId, Timestamp, Viewer, state::LogStream};
+use slipway_model::{
+    ApplicationId, InstanceId, Timestamp, Viewer,
+    state::{LogSeverity, LogStream},
+};
 use slipway_protocol::LogLine;
 use slipway_store::{applications, instances};
 use tokio::sync::mpsc;
@@ -46,6 +49,8 @@ pub struct LogRequest {
     pub streams: Option<Vec<LogStream>>,
     /// Only lines that contain this, in either case.
     pub search: Option<String>,
+    /// Only lines that say they are at least so bad.
+    pub least: Option<LogSeverity>,
     /// Go on with new lines, and new instances, until the reader goes.
     pub follow: bool,
 }

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use slipway_model::{InstanceId, NodeId, Timestamp, Viewer, state::InstanceStatus};
+use slipway_model::{
+    InstanceId, NodeId, Timestamp, Viewer,
+    state::{InstanceStatus, LogSeverity},
+};
 use slipway_protocol::{LogBatch, LogLine, LogQuery};
 use slipway_store::{
     Page,
@@ -243,5 +246,6 @@ impl Reading {
         self.seen.insert(line.instance, line.at);
         self.request.streams.as_ref().is_none_or(|streams| streams.contains(&line.stream))
             && self.search.as_ref().is_none_or(|text| line.message.to_lowercase().contains(text))
+            && self.request.least.is_none_or(|least| LogSeverity::of(&line.message) >= Some(least))
     }
 }

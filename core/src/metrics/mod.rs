@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use intake::take_in;
 pub use live::{Following, Live, Watched};
-pub use series::{Point, Series, of_application, of_node};
+pub use series::{Point, Series, of_application, of_instance, of_node};
 pub use slots::{Range, RangeError, tidy};
 
 use crate::{Platform, error::Result};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use slipway_model::Timestamp;
 use slipway_protocol::{LATENCY_BOUNDS_MS, LATENCY_CLASSES};
-use slipway_store::metrics::{ApplicationUsage, NodeUsage, Requests};
+use slipway_store::metrics::{ApplicationUsage, InstanceUsage, NodeUsage, Requests};
 
 use super::Metric;
 
@@ -58,6 +58,29 @@ pub fn of_application(metrics: &[Metric], usage: &[ApplicationUsage], requests: 
         points: steps.iter().filter_map(|(at, rows)| Some(Point { at: time(*at)?, value: value(*metric, *rows) })).collect(),
     };
     metrics.iter().map(series).collect()
+}
+
+/// What visitors ask is not known of one instance: they come to an application.
+#[must_use]
+pub fn of_instance(metrics: &[Metric], usage: &[InstanceUsage]) -> Vec<Series> {
+    let series = |metric: &Metric| Series {
+        metric: *metric,
+        points: usage.iter().filter_map(|row| Some(Point { at: time(row.at_seconds)?, value: value_of_instance(*metric, row) })).collect(),
+    };
+    metrics.iter().map(series).collect()
+}
+
+fn value_of_instance(metric: Metric, row: &InstanceUsage) -> Option<f64> {
+    match metric {
+        Metric::CpuPercent => Some(row.cpu_percent),
+        Metric::MemoryBytes => Some(number(row.memory_bytes)),
+        Metric::MemoryLimitBytes => Some(number(row.memory_limit_bytes)),
+        Metric::DiskBytes => row.disk_bytes.map(number),
+        Metric::NetRxBytes => Some(number(row.net_rx_bytes)),
+        Metric::NetTxBytes => Some(number(row.net_tx_bytes)),
+        Metric::Instances => Some(1.0),
+        Metric::HttpRequests | Metric::Http5xx | Metric::HttpP50Ms | Metric::HttpP95Ms | Metric::HttpP99Ms => None,
+    }
 }
 
 /// Of a node its processors, its memory and its disk are measured.

@@ -70,6 +70,17 @@ async fn series(world: &World, fixture: &Fixture, hours: i64, step: i64) -> Valu
     world.data(&token, query, variables).await["application"]["metrics"].take()
 }
 
+/// The series of each instance of the application.
+async fn of_instances(world: &World, fixture: &Fixture) -> Vec<Value> {
+    let query = "query($id: ID!, $from: DateTime!) { application(id: $id) { deployments(first: 1) { nodes { instances {
+        metrics(names: [CPU_PERCENT, MEMORY_BYTES, HTTP_REQUESTS], from: $from, stepSeconds: 10) { name points { at value } } } } } } }";
+    let from = world.clock.now() - TimeDelta::hours(1);
+    let token = world.sign_in(fixture.owner).await.1;
+    let mut found = world.data(&token, query, json!({"id": fixture.ids["app"], "from": from})).await;
+    let instances = found["application"]["deployments"]["nodes"][0]["instances"].as_array_mut().unwrap();
+    instances.iter_mut().map(|node| node["metrics"].take()).collect()
+}
+
 fn points(series: &Value, name: &str) -> Vec<Option<f64>> {
     let one = series.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();
     one["points"].as_array().unwrap().iter().map(|point| point["value"].as_f64()).collect()
@@ -107,6 +118,10 @@ async fn what_a_node_measures_is_told_at_once_and_kept_in_slots() {
     let value = |name| points(&kept, name);
     assert_eq!((value("CPU_PERCENT"), value("HTTP_REQUESTS"), value("HTTP_5XX")), (vec![Some(150.0)], vec![Some(40.0)], vec![Some(1.0)]));
     assert_eq!((value("HTTP_P50_MS"), value("INSTANCES")), (vec![Some(2.5)], vec![Some(1.0)]));
+    let alone = of_instances(&world, &fixture).await;
+    assert_eq!(alone.len(), 1);
+    assert_eq!((points(&alone[0], "CPU_PERCENT"), points(&alone[0], "MEMORY_BYTES")), (vec![Some(150.0)], vec![Some(100.0)]));
+    assert_eq!(points(&alone[0], "HTTP_REQUESTS"), [None], "visitors come to the application");
 
     // After an hour it stands in slots of a minute, after a day in slots of an hour, and after a month nowhere.
     for (hours, back, step, there) in [(2, 3, 60, 1), (26, 30, 3600, 1), (24 * 31, 24 * 40, 3600, 0)] {

@@ -286,13 +286,21 @@ async fn a_deployment_is_promised_repeated_by_its_key_and_called_off() {
         world.refusals(&ada.token, "applicationDeploy", json!({"id": id, "idempotencyKey": "x".repeat(201)})).await,
         ["INVALID idempotencyKey"]
     );
+    let mut tx = world.platform().db.begin().await.unwrap();
+    let deployment = first["deployment"]["id"].as_str().unwrap().parse().unwrap();
+    let lines = ["it is being fetched".to_owned(), "npm ERR! missing script: build".to_owned()];
+    slipway_store::build_logs::append(&mut tx, deployment, None, world.platform().now(), &lines).await.unwrap();
+    tx.commit().await.unwrap();
     let build = world
         .data(
             &ada.token,
-            "query($id: ID!) { deployment(id: $id) { build { id status logs { lines { message } endCursor } } } }",
+            "query($id: ID!) { deployment(id: $id) { build { id status logs { lines { message severity } endCursor } } } }",
             json!({"id": first["deployment"]["id"]}),
         )
         .await;
+    let logged = build["deployment"]["build"]["logs"]["lines"].as_array().unwrap();
+    let severity = |text: &str| logged.iter().find(|line| line["message"] == text).unwrap()["severity"].clone();
+    assert_eq!([severity(&lines[0]), severity(&lines[1])], [Value::Null, json!("ERROR")]);
     let build_id = &build["deployment"]["build"]["id"];
     let again = world
         .data(

@@ -8,13 +8,17 @@ use slipway_core::{
     lifecycle,
     log_history::{self, Look, Past},
 };
-use slipway_model::{ApplicationId, InstanceId, state::OperationStatus};
+use slipway_model::{
+    ApplicationId, InstanceId,
+    state::{LogSeverity, OperationStatus},
+};
 use slipway_protocol::LogLine;
 
 use crate::world::{EVERYBODY, World};
 
 fn all(application: ApplicationId) -> LogRequest {
-    LogRequest { application, instance: None, after: None, since: None, tail: None, streams: None, search: None, follow: false }
+    let (after, since, tail) = (None, None, None);
+    LogRequest { application, instance: None, after, since, tail, streams: None, search: None, least: None, follow: false }
 }
 
 async fn read(world: &World, request: LogRequest) -> Vec<LogLine> {
@@ -181,4 +185,32 @@ async fn the_past_is_looked_at_page_by_page_in_both_directions() {
     agent.cut();
     world.eventually("it is gone", async || (world.platform().fleet.connected() == 0).then_some(())).await;
     assert!(look(Look { most: 5, ..Look::default() }).await.incomplete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_lines_that_say_they_are_bad_enough_are_read_followed_and_found() {
+    let world = World::new().await;
+    let agent = world.agent().await;
+    let application = world.application("shop").await;
+    world.deploy_live(application.id).await;
+    let one = world.serving(application.id).await[0].id;
+    for (second, text) in ["plain", "INFO: it serves", r#"{"level":50,"msg":"it broke"}"#, "level=warn msg=full"].into_iter().enumerate() {
+        agent.write(one, second.try_into().unwrap(), text);
+    }
+    let bad = [r#"{"level":50,"msg":"it broke"}"#, "level=warn msg=full"];
+    let request = LogRequest { least: Some(LogSeverity::Warn), ..all(application.id) };
+    assert_eq!(texts(&read(&world, request.clone()).await), bad);
+
+    let stream = application_logs::follow(&world.platform(), EVERYBODY, LogRequest { follow: true, ..request }).await.unwrap();
+    let mut stream = std::pin::pin!(stream);
+    assert_eq!(next(&mut stream).await, bad);
+    agent.write(one, 10, "harmless");
+    agent.write(one, 11, "[error] again");
+    assert_eq!(next(&mut stream).await, ["[error] again"]);
+
+    let instances = world.serving(application.id).await;
+    let look = Look { most: 9, least: Some(LogSeverity::Error), ..Look::default() };
+    let found = log_history::look(&world.platform(), &instances, &look).await;
+    assert_eq!(texts(&found.lines), [bad[0], "[error] again"]);
+    assert!(found.incomplete, "the agent of the tests does not know how bad lines are, so more may lie behind what it told");
 }

@@ -77,6 +77,10 @@ async fn a_slot_that_is_written_twice_adds_what_is_counted_and_keeps_the_later_o
         let row = &used[&shop.application.id][0];
         assert_eq!((row.instances, row.cpu_percent, row.memory_bytes, row.memory_limit_bytes), (2, 80.0, 200, 2000));
         assert_eq!((row.disk_bytes, row.net_rx_bytes, row.net_tx_bytes), (Some(14), 15, 18));
+        let alone = metrics::usage_of_instances(&mut tx, &world.viewer, &[shop.instance.id, second.id], &spans, RAW).await.unwrap();
+        let (first, other) = (&alone[&shop.instance.id], &alone[&second.id]);
+        assert_eq!((first.len(), first[0].cpu_percent, first[0].memory_bytes, first[0].disk_bytes), (1, 50.0, 100, Some(7)));
+        assert_eq!((other[0].cpu_percent, other[0].net_rx_bytes, other[0].net_tx_bytes), (30.0, 5, 6));
         let asked = metrics::requests_of_each(&mut tx, &world.viewer, &[shop.application.id], &spans, RAW).await.unwrap();
         let row = &asked[&shop.application.id][0];
         assert_eq!((row.requests, row.server_errors, row.latency()[3], row.latency()[2]), (7, 2, 7, 0));
@@ -121,6 +125,10 @@ async fn rolling_up_says_the_same_again_and_what_is_old_is_forgotten() {
         let used = metrics::usage_of_each(&mut tx, viewer, &[application], &[span(3600, 0, 3600)], 3600).await.unwrap();
         let row = &used[&application][0];
         assert_eq!((row.cpu_percent, row.memory_bytes, row.net_rx_bytes, row.disk_bytes), (5.5, 100, 60, Some(7)));
+        let alone = metrics::usage_of_instances(&mut tx, viewer, &[shop.instance.id], &minutes, 60).await.unwrap();
+        let means: Vec<_> =
+            alone[&shop.instance.id].iter().map(|row| (row.at_seconds - BEGIN, row.cpu_percent, row.net_rx_bytes)).collect();
+        assert_eq!(means, [(0, 2.5, 30), (60, 8.5, 30)]);
         let nodes = metrics::usage_of_nodes(&mut tx, &[shop.node.id], &minutes, 60).await.unwrap();
         assert_eq!(nodes[&shop.node.id].iter().map(|row| row.cpu_percent).collect::<Vec<_>>(), [2.5, 8.5]);
 
@@ -143,6 +151,7 @@ async fn what_an_application_uses_is_told_to_those_whose_it_is() {
         let applications = [shop.application.id];
         assert!(metrics::usage_of_each(&mut tx, &nobody, &applications, &spans, RAW).await.unwrap().is_empty());
         assert!(metrics::requests_of_each(&mut tx, &nobody, &applications, &spans, RAW).await.unwrap().is_empty());
+        assert!(metrics::usage_of_instances(&mut tx, &nobody, &[shop.instance.id], &spans, RAW).await.unwrap().is_empty());
         assert_eq!(metrics::usage_of_each(&mut tx, &world.viewer, &applications, &spans, RAW).await.unwrap().len(), 1);
         tx.commit().await.unwrap();
         let mut tx = database.db.read_as(&world.viewer).await.unwrap();

@@ -24,7 +24,7 @@ use crate::{
         types::{
             build::{batch, line_number},
             log::{LogBatch, LogLine},
-            state::LogStream,
+            state::{LogSeverity, LogStream},
         },
     },
 };
@@ -89,6 +89,9 @@ impl LogSubscription {
         #[graphql(desc = "Only lines of these streams.")] streams: Option<Vec<LogStream>>,
         #[graphql(desc = "Only lines with this in them, in either case: at most 200 characters.")] search: Option<String>,
         #[graphql(desc = "Only lines of this instance.")] instance_id: Option<ID>,
+        #[graphql(desc = "Only lines that say they are at least so bad; those that say nothing of it are left out.")] min_severity: Option<
+            LogSeverity,
+        >,
     ) -> Result<BoxStream<'static, async_graphql::Result<LogBatch>>> {
         let application: ApplicationId = id("applicationId", &application_id).map_err(|_| Error::NotFound)?;
         let after = after.map(|cursor| cursor.parse::<Cursor>());
@@ -106,6 +109,7 @@ impl LogSubscription {
             tail: after.is_none().then_some(tail),
             streams: streams.map(|streams| streams.into_iter().map(Into::into).collect()),
             search,
+            least: min_severity.map(Into::into),
             follow: true,
         };
         let platform = ctx.platform().clone();

@@ -11,7 +11,7 @@ use super::{
     metrics::{Asked, MetricName, MetricSeries},
     money::Money,
     source::{ApplicationSource, BuildConfig, HealthCheck},
-    state::{ApplicationStatus, DeploymentStatus, LogStream, RestartPolicy, SuspensionReason, VariableScope},
+    state::{ApplicationStatus, DeploymentStatus, LogSeverity, LogStream, RestartPolicy, SuspensionReason, VariableScope},
 };
 use crate::{
     application_logs::Cursor,
@@ -274,6 +274,9 @@ impl Application {
         #[graphql(desc = "Only lines of these streams.")] streams: Option<Vec<LogStream>>,
         #[graphql(desc = "Only lines with this in them, in either case: at most 200 characters.")] search: Option<String>,
         #[graphql(desc = "Only lines of this instance.")] instance_id: Option<ID>,
+        #[graphql(desc = "Only lines that say they are at least so bad; those that say nothing of it are left out.")] min_severity: Option<
+            LogSeverity,
+        >,
     ) -> Result<LogPage> {
         let most = usize::try_from(first.unwrap_or(100)).ok().filter(|most| (1..=500).contains(most));
         let most = most.ok_or_else(|| UserError::invalid("first", "Use 1 to 500."))?;
@@ -291,6 +294,7 @@ impl Application {
             until,
             streams: streams.map(|streams| streams.into_iter().map(Into::into).collect()),
             search,
+            least: min_severity.map(Into::into),
             most,
         };
         let only: Option<slipway_model::InstanceId> = id_if("instanceId", instance_id.as_ref())?;

@@ -4,8 +4,12 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use slipway_store as store;
 
-use super::{Application, Deployment, Organization, WorkerNode, state::InstanceStatus};
-use crate::graphql::{context::Request, error::Result};
+use super::{
+    Application, Deployment, Organization, WorkerNode,
+    metrics::{Asked, MetricName, MetricSeries},
+    state::InstanceStatus,
+};
+use crate::graphql::{context::Request, cost::cost, error::Result};
 
 /// One running container of an application.
 pub struct ApplicationInstance(pub(crate) store::instances::Instance);
@@ -84,5 +88,18 @@ impl ApplicationInstance {
     /// When it stopped.
     async fn stopped_at(&self) -> Option<DateTime<Utc>> {
         self.0.stopped_at
+    }
+
+    /// What it uses, over time. What visitors ask is told of its application: they do not come to one instance.
+    #[graphql(directive = cost::apply(20, Some(vec!["names".to_owned()])))]
+    async fn metrics(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What shall be told; none named: everything.")] names: Vec<MetricName>,
+        #[graphql(desc = "Where it begins.")] from: DateTime<Utc>,
+        #[graphql(desc = "Before where it ends; left out: now.")] to: Option<DateTime<Utc>>,
+        #[graphql(desc = "How long each step is: 10 to 86,400 seconds.", default_with = "Some(60)")] step_seconds: Option<i64>,
+    ) -> Result<Vec<MetricSeries>> {
+        Asked { names, from, to, step_seconds: step_seconds.unwrap_or(60) }.of_instance(ctx, self.0.id).await
     }
 }

@@ -1,13 +1,15 @@
 //! Lines of logs, and batches of them.
 
-use async_graphql::{ID, SimpleObject};
+use async_graphql::{ComplexObject, ID, SimpleObject};
 use chrono::{DateTime, Utc};
+use slipway_model::state as model;
 
-use super::state::LogStream;
+use super::state::{LogSeverity, LogStream};
 use crate::{application_logs::Cursor, log_history};
 
 /// One line of a log.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
 pub struct LogLine {
     /// Resume after it with `after`.
     pub cursor: String,
@@ -21,6 +23,15 @@ pub struct LogLine {
     pub message: String,
     /// Whether its end was cut off.
     pub truncated: bool,
+}
+
+#[ComplexObject]
+impl LogLine {
+    /// How bad it is, by what the line itself says: in JSON (`level`, `severity`), in pairs (`level=error`), or with a word at its beginning
+    /// (`[ERROR]`, `WARN:`, klog's `E0102`). `null`: it says nothing. Standard error alone is no error.
+    async fn severity(&self) -> Option<LogSeverity> {
+        model::LogSeverity::of(&self.message).map(Into::into)
+    }
 }
 
 /// A piece of what was written.

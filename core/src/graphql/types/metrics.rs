@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_graphql::{Context, Enum, ID, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
-use slipway_model::{ApplicationId, NodeId};
+use slipway_model::{ApplicationId, InstanceId, NodeId};
 use slipway_store as store;
 
 use crate::{
@@ -68,7 +68,7 @@ pub struct MetricSeries {
 pub struct MetricPoint {
     /// When the step begins.
     pub at: DateTime<Utc>,
-    /// Of what is counted the sum, of what is measured the mean, of all instances together. `null`: nothing was measured.
+    /// Of what is counted the sum, of what is measured the mean, of all instances together where it is an application's. `null`: nothing was measured.
     pub value: Option<f64>,
 }
 
@@ -137,6 +137,12 @@ impl Asked {
         Ok(encode(range, metrics::of_application(&distinct(self.names), &usage, &requests)))
     }
 
+    pub(crate) async fn of_instance(self, ctx: &Context<'_>, instance: InstanceId) -> Result<Vec<MetricSeries>> {
+        let range = self.range(ctx)?;
+        let usage = ctx.rows().need_of(InstanceDuring { instance, range }).await?;
+        Ok(encode(range, metrics::of_instance(&distinct(self.names), &usage)))
+    }
+
     pub(crate) async fn of_node(self, ctx: &Context<'_>, node: NodeId) -> Result<Vec<MetricSeries>> {
         let range = self.range(ctx)?;
         let usage = ctx.rows().need_of(NodeDuring { node, range }).await?;
@@ -158,6 +164,13 @@ fn encode(range: Range, series: Vec<metrics::Series>) -> Vec<MetricSeries> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct ApplicationDuring {
     application: ApplicationId,
+    range: Range,
+}
+
+/// What an instance used in a range of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct InstanceDuring {
+    instance: InstanceId,
     range: Range,
 }
 
@@ -196,6 +209,22 @@ impl Loader<ApplicationDuring> for Tables {
                 let rows = (usage.remove(&application).unwrap_or_default(), requests.remove(&application).unwrap_or_default());
                 (ApplicationDuring { application, range }, rows)
             }));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<InstanceDuring> for Tables {
+    type Value = Vec<store::metrics::InstanceUsage>;
+    type Error = LoadError;
+
+    async fn load(&self, keys: &[InstanceDuring]) -> Result<HashMap<InstanceDuring, Self::Value>, LoadError> {
+        let viewer = self.viewer();
+        let mut found = HashMap::with_capacity(keys.len());
+        for (range, ids) in by_range(keys, |key: InstanceDuring| (key.range, key.instance)) {
+            let (spans, step) = (range.spans(self.now()), range.step_seconds());
+            let mut usage = self.read(async |tx| store::metrics::usage_of_instances(tx, &viewer, &ids, &spans, step).await).await?;
+            found.extend(ids.into_iter().map(|instance| (InstanceDuring { instance, range }, usage.remove(&instance).unwrap_or_default())));
         }
         Ok(found)
     }

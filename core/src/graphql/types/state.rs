@@ -237,6 +237,17 @@ states! {
         /// Slipway itself.
         System,
     }
+    /// How bad a line of a log is, from the least to the most.
+    LogSeverity = "slipway_model::state::LogSeverity" {
+        /// For who looks closely: `trace` and `verbose` too.
+        Debug,
+        /// What happened: `notice` too.
+        Info,
+        /// What may become trouble.
+        Warn,
+        /// What went wrong: `fatal`, `critical` and `panic` too.
+        Error,
+    }
     /// Whether an instance that ends by itself is started again, at most three times in five minutes.
     RestartPolicy = "slipway_model::state::RestartPolicy" {
         /// However it ended.
