@@ -89,3 +89,31 @@ async fn another_ingress_takes_over_when_it_is_enabled_and_gives_back() -> Resul
     }
     Ok(())
 }
+
+/// The text of the application's only route file.
+fn route_file(platform: &Platform, ingress: &str) -> Result<String> {
+    let folder = platform.data_dir().join("agent").join(ingress).join("routes");
+    let entry = fs::read_dir(&folder).with_context(|| folder.display().to_string())?.next().context("a route file")??;
+    Ok(fs::read_to_string(entry.path())?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_setting_is_in_the_proxys_files_without_a_deployment() -> Result<()> {
+    let plugins = plugins_with("ingress-nginx", None, &target())?;
+    let platform = Platform::start_with(&[("SLIPWAY_PROXY", NGINX)], Some(plugins.path().to_owned())).await?;
+    let source = example("node-express")?;
+    platform.deploy(source.path(), "shop").await?.expect_live();
+    let host = platform.host("shop");
+    assert!(!route_file(&platform, "ingress-nginx")?.contains("77s"));
+    let begun = std::time::Instant::now();
+    platform.slipway_json(&["plugin", "configure", "ingress-nginx", "answer_seconds=77"])?;
+    let placed = async {
+        while !route_file(&platform, "ingress-nginx").is_ok_and(|text| text.contains("77s")) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), placed).await.with_context(|| platform.log())?;
+    println!("a setting of the ingress was in the proxy's files after {:?}", begun.elapsed());
+    visit_until(platform.ingress, &host, Duration::from_secs(10), |answer| answer.status == 200).await?;
+    Ok(())
+}

@@ -111,5 +111,7 @@ async fn route(work: &mut Work<'_>) -> anyhow::Result<Route> {
     let wanted = wanted.iter().find(|route| route.application == application).map(routes::Route::revision);
     let seen = observed::find(&mut work.tx, node, application).await?;
     let (in_force, problem) = seen.map_or((None, None), |seen| (seen.revision_in_force, seen.problem));
+    // Whether the latest settings of the ingress are in force too is nothing that a change of the application waits for.
+    let in_force = in_force.map(|seen| routes::own_revision(&seen).to_owned());
     Ok(Route { wanted, in_force, problem })
 }

@@ -267,6 +267,13 @@ impl Agent {
         self.record().routes.get(&application).map(|(_, backends)| backends.clone()).unwrap_or_default()
     }
 
+    /// The revision and the content of the route file that it was told to place.
+    pub fn file_of(&self, application: ApplicationId) -> Option<(String, String)> {
+        let record = self.record();
+        let route = record.desired.routes.iter().find(|route| route.application == application)?;
+        Some((route.revision.clone(), route.content.clone()))
+    }
+
     pub fn lost_requests(&self, application: ApplicationId) -> u32 {
         self.record().lost_requests.get(&application).copied().unwrap_or(0)
     }
