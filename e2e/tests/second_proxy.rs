@@ -117,3 +117,17 @@ async fn a_changed_setting_is_in_the_proxys_files_without_a_deployment() -> Resu
     visit_until(platform.ingress, &host, Duration::from_secs(10), |answer| answer.status == 200).await?;
     Ok(())
 }
+
+/// Without the program, nothing is built in vain and nobody waits: the deployment is refused with the reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_the_program_gets_no_applications_and_says_why() -> Result<()> {
+    let plugins = plugins_with("ingress-nginx", None, &target())?;
+    fs::remove_dir_all(plugins.path().join("ingress-traefik"))?;
+    let platform = Platform::start_with(&[], Some(plugins.path().to_owned())).await?;
+    let source = example("node-express")?;
+    let begun = std::time::Instant::now();
+    let report = platform.deploy(source.path(), "shop").await?.expect_failure();
+    assert!(report.to_string().contains("this node has no nginx"), "{report:#}");
+    assert!(begun.elapsed() < Duration::from_secs(60), "it took {:?}", begun.elapsed());
+    Ok(())
+}

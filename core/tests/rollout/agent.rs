@@ -39,6 +39,8 @@ pub struct Behaviour {
     pub holds_tasks: bool,
     /// The new route is never in force.
     pub holds_routes: bool,
+    /// Why its proxy cannot be run.
+    pub ingress_problem: Option<String>,
     /// Every message goes out twice, and events of tasks in the wrong order as well.
     pub stutters: bool,
 }
@@ -52,6 +54,7 @@ impl Default for Behaviour {
             becomes: InstanceStatus::Healthy,
             holds_tasks: false,
             holds_routes: false,
+            ingress_problem: None,
             stutters: false,
         }
     }
@@ -417,7 +420,7 @@ async fn talk(mut socket: Socket, record: &Mutex<Record>, behaviour: &Mutex<Beha
         let (observed, events) = {
             let mut record = record.lock().unwrap();
             let moved = work(&mut record, &behaviour);
-            let observed = (moved || changed || is_first).then(|| observe(&mut record));
+            let observed = (moved || changed || is_first).then(|| observe(&mut record, &behaviour));
             // Unacknowledged events are sent again now and then; this one sends them at every turn.
             (observed, record.tasks.values().flatten().cloned().collect::<Vec<_>>())
         };
@@ -558,7 +561,7 @@ fn work(record: &mut Record, behaviour: &Behaviour) -> bool {
     before != format!("{:?}{:?}", record.containers, record.routes)
 }
 
-fn observe(record: &mut Record) -> ObservedState {
+fn observe(record: &mut Record, behaviour: &Behaviour) -> ObservedState {
     record.sequence += 1;
     let instances = record.containers.iter().map(|(id, container)| {
         let has_failed = container.status == InstanceStatus::Exited;
@@ -582,7 +585,8 @@ fn observe(record: &mut Record) -> ObservedState {
         revision_in_force: Some(revision.clone()),
         problem: None,
     });
-    ObservedState { generation: record.desired.generation, sequence: record.sequence, instances, routes: routes.collect() }
+    let ingress_problem = behaviour.ingress_problem.clone();
+    ObservedState { generation: record.desired.generation, sequence: record.sequence, instances, routes: routes.collect(), ingress_problem }
 }
 
 fn perform(task: &Task, behaviour: &Behaviour) -> Vec<TaskEvent> {
