@@ -23,30 +23,27 @@ const EVERY: Duration = Duration::from_secs(1);
 /// What did not work is tried again after this.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// What was seen last.
-#[derive(Debug, Default)]
-struct Seen {
-    rows: Vec<PluginRow>,
-    /// Something of that could not be done.
-    again_at: Option<Instant>,
-}
+/// Rows of which something could not be done, and when it is tried again.
+type Failed = Option<(Vec<PluginRow>, Instant)>;
 
 /// Until `stop`. On SQLite there is one control plane, and nothing to hear of.
 pub(crate) async fn follow(platform: Platform, stop: CancellationToken) {
     if platform.db.engine() == Engine::Sqlite {
         return;
     }
-    let mut seen = Seen::default();
+    let mut failed = None;
     while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-        if let Err(error) = catch_up(&platform, &mut seen).await {
+        if let Err(error) = catch_up(&platform, &mut failed).await {
             tracing::warn!(?error, "what was done with plugins elsewhere cannot be read");
         }
     }
 }
 
-async fn catch_up(platform: &Platform, seen: &mut Seen) -> Result<()> {
+async fn catch_up(platform: &Platform, failed: &mut Failed) -> Result<()> {
     let rows = plugins::list(&mut platform.db.read_once().await?).await?;
-    if rows == seen.rows && seen.again_at.is_none_or(|at| at > Instant::now()) {
+    let is_known_to_fail = failed.as_ref().is_some_and(|(of, again_at)| *of == rows && *again_at > Instant::now());
+    let is_done = rows.iter().all(|row| is_done(platform, row)) && removed(platform, &rows).is_empty();
+    if is_done || is_known_to_fail {
         return Ok(());
     }
     let _one_at_a_time = platform.plugins.exclusively().await;
@@ -64,12 +61,21 @@ async fn catch_up(platform: &Platform, seen: &mut Seen) -> Result<()> {
         }
     }
     forget_removed(platform, &rows);
-    seen.rows = rows;
-    seen.again_at = has_failed.then(|| Instant::now() + AGAIN);
+    *failed = has_failed.then(|| (rows, Instant::now() + AGAIN));
     if is_ingress_another {
         switching::tell_nodes(platform).await?;
     }
     Ok(())
+}
+
+/// Whether this process runs what a row says, and as it says.
+fn is_done(platform: &Platform, row: &PluginRow) -> bool {
+    let Some(plugin) = platform.plugins.get(&row.plugin_id) else { return row.archive_sha256.is_none() };
+    let place = |archive| installing::directory(&platform.config.data_dir, &row.plugin_id, archive);
+    row.archive_sha256.is_none_or(|archive| plugin.directory() == place(archive))
+        && plugin.is_enabled() == row.enabled
+        && judgement(&plugin, row).is_none()
+        && (row.settings_ciphertext.is_none() || plugin.settings_name() == row.settings_name())
 }
 
 /// Does what a row says that is not done. Gives the plugin's kind if that was anything.
@@ -121,35 +127,44 @@ fn switch(plugin: &Arc<Plugin>, row: &PluginRow) -> bool {
     true
 }
 
+enum Judgement {
+    PutAside(String),
+    Release,
+}
+
 /// A quarantine of this process's own may not be written down yet: one ends only where it was.
-fn judge(plugin: &Plugin, row: &PluginRow) -> bool {
+fn judgement(plugin: &Plugin, row: &PluginRow) -> Option<Judgement> {
     let is_aside = plugin.quarantined_for().is_some();
     match &row.quarantine_reason {
-        Some(reason) if !is_aside => plugin.quarantine(reason.clone()),
-        None if is_aside && plugin.is_quarantine_recorded() => plugin.release(),
-        _ => return false,
+        Some(reason) if !is_aside => Some(Judgement::PutAside(reason.clone())),
+        None if is_aside && plugin.is_quarantine_recorded() => Some(Judgement::Release),
+        _ => None,
+    }
+}
+
+fn judge(plugin: &Plugin, row: &PluginRow) -> bool {
+    match judgement(plugin, row) {
+        Some(Judgement::PutAside(reason)) => plugin.quarantine(reason),
+        Some(Judgement::Release) => plugin.release(),
+        None => return false,
     }
     true
 }
 
 /// Those that were installed from an archive, and have no row any more.
-fn forget_removed(platform: &Platform, rows: &[PluginRow]) {
+fn removed(platform: &Platform, rows: &[PluginRow]) -> Vec<Arc<Plugin>> {
     let root = archives::root(&platform.config.data_dir);
     let is_known = |id: &str| rows.iter().any(|row| row.plugin_id == id);
-    for plugin in platform.plugins.plugins() {
-        if plugin.directory().starts_with(&root) && !is_known(plugin.id()) {
-            tracing::info!(plugin = plugin.id(), "a plugin was removed through another control plane");
-            platform.plugins.remove(plugin.id());
-            let directory = plugin.directory().to_owned();
-            tokio::spawn(async move { installing::dispose(Some(plugin), &directory).await });
-        }
-    }
-    for broken in platform.plugins.incompatible() {
-        if broken.directory.starts_with(&root)
-            && let Some(manifest) = broken.manifest
-            && !is_known(&manifest.id)
-        {
-            platform.plugins.remove(&manifest.id);
-        }
+    let mut plugins = platform.plugins.plugins();
+    plugins.retain(|plugin| plugin.directory().starts_with(&root) && !is_known(plugin.id()));
+    plugins
+}
+
+fn forget_removed(platform: &Platform, rows: &[PluginRow]) {
+    for plugin in removed(platform, rows) {
+        tracing::info!(plugin = plugin.id(), "a plugin was removed through another control plane");
+        platform.plugins.remove(plugin.id());
+        let directory = plugin.directory().to_owned();
+        tokio::spawn(async move { installing::dispose(Some(plugin), &directory).await });
     }
 }
