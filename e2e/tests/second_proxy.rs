@@ -105,7 +105,6 @@ async fn a_changed_setting_is_in_the_proxys_files_without_a_deployment() -> Resu
     platform.deploy(source.path(), "shop").await?.expect_live();
     let host = platform.host("shop");
     assert!(!route_file(&platform, "ingress-nginx")?.contains("77s"));
-    let begun = std::time::Instant::now();
     platform.slipway_json(&["plugin", "configure", "ingress-nginx", "answer_seconds=77"])?;
     let placed = async {
         while !route_file(&platform, "ingress-nginx").is_ok_and(|text| text.contains("77s")) {
@@ -113,7 +112,6 @@ async fn a_changed_setting_is_in_the_proxys_files_without_a_deployment() -> Resu
         }
     };
     tokio::time::timeout(Duration::from_secs(30), placed).await.with_context(|| platform.log())?;
-    println!("a setting of the ingress was in the proxy's files after {:?}", begun.elapsed());
     visit_until(platform.ingress, &host, Duration::from_secs(10), |answer| answer.status == 200).await?;
     Ok(())
 }
