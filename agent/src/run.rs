@@ -90,7 +90,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, shutdown: CancellationToke
     let proxy = record.watch().borrow().as_ref().and_then(|desired| desired.proxy.clone());
     let (token, token_seen) = watch::channel(None);
     let docker: Arc<dyn Engine> = Arc::new(Docker::new(&config.docker_socket, identity.node)?);
-    let (ingress, supervisor) = way_in(&config, proxy.as_ref())?;
+    let (ingress, supervisor, ingress_problem) = way_in(&config, proxy.as_ref())?;
     let blobs = Arc::new(CoreBlobs::new(config.core_url.clone(), tls::trusting(&identity.ca_pem)?, token_seen)?);
     let builds = BuilderConfig {
         ca_bundle: config.ca_bundle.clone(),
@@ -106,7 +106,8 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, shutdown: CancellationToke
     let runner = Arc::new(Dispatcher { engine: Arc::clone(&docker), builder: Arc::new(recording) });
 
     let mut desired = record.watch();
-    let mut parts = Parts { config, identity, clock: Arc::clone(&clock), record, engine: docker, ingress, runner, ledger, token };
+    let mut parts =
+        Parts { config, identity, clock: Arc::clone(&clock), record, engine: docker, ingress, ingress_problem, runner, ledger, token };
     parts.config.timing.reconcile = parts.config.timing.reconcile.max(Duration::from_millis(100));
     let (ready, mut is_ready) = watch::channel(false);
     let mut running = parts.start(ready, &shutdown)?;
@@ -151,20 +152,27 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, shutdown: CancellationToke
     }
 }
 
-/// The ingress that the core asked for, and who keeps it running.
-fn way_in(config: &Config, proxy: Option<&DesiredProxy>) -> Result<(Arc<dyn Ingress>, Option<Supervisor>), AgentError> {
-    let Some(proxy) = proxy else {
-        let traefik = Traefik::new(&config.data_dir, &config.ingress).map_err(|source| data(config, source))?;
-        return Ok((Arc::new(traefik), Some(Supervisor::new(&config.data_dir, &config.ingress)?)));
-    };
-    match Proxy::new(&config.data_dir, &config.ingress, proxy) {
-        Ok(ingress) => Ok((Arc::new(ingress), Some(Supervisor::of_proxy(&config.data_dir, &config.ingress, proxy)?))),
-        Err(IngressError::NoProxy(problem)) => {
-            tracing::error!(problem, "visitors cannot be served");
-            Ok((Arc::new(Absent(problem)), None))
+/// The ingress that the core asked for, who keeps it running, and why it cannot be run.
+type WayIn = (Arc<dyn Ingress>, Option<Supervisor>, watch::Receiver<Option<String>>);
+
+fn way_in(config: &Config, proxy: Option<&DesiredProxy>) -> Result<WayIn, AgentError> {
+    let (ingress, supervisor): (Arc<dyn Ingress>, _) = match proxy {
+        None => {
+            let traefik = Traefik::new(&config.data_dir, &config.ingress).map_err(|source| data(config, source))?;
+            (Arc::new(traefik), Supervisor::new(&config.data_dir, &config.ingress)?)
         }
-        Err(error) => Err(error.into()),
-    }
+        Some(proxy) => match Proxy::new(&config.data_dir, &config.ingress, proxy) {
+            Ok(ingress) => (Arc::new(ingress), Supervisor::of_proxy(&config.data_dir, &config.ingress, proxy)?),
+            Err(IngressError::NoProxy(problem)) => {
+                tracing::error!(problem, "visitors cannot be served");
+                let known = watch::channel(Some(problem.clone())).1;
+                return Ok((Arc::new(Absent(problem)), None, known));
+            }
+            Err(error) => return Err(error.into()),
+        },
+    };
+    let problem = supervisor.problem();
+    Ok((ingress, Some(supervisor), problem))
 }
 
 /// Ends the ingress that [`run`] left running. Visitors are no longer served.
@@ -183,6 +191,8 @@ pub(crate) struct Parts {
     pub record: Arc<Record>,
     pub engine: Arc<dyn Engine>,
     pub ingress: Arc<dyn Ingress>,
+    /// Why it cannot be run.
+    pub ingress_problem: watch::Receiver<Option<String>>,
     pub runner: Arc<dyn TaskRunner>,
     pub ledger: Arc<Ledger>,
     pub token: watch::Sender<Option<Secret>>,
@@ -213,7 +223,7 @@ impl Parts {
             Arc::clone(&record),
             Steady::new(&*self.clock),
             self.config.timing.reconcile,
-            Signals { observed, containers, ready, tasks: tasks.containers() },
+            Signals { observed, containers, ready, tasks: tasks.containers(), ingress_problem: self.ingress_problem },
         )?;
         let sweep = images::sweep(Arc::clone(&self.engine), self.ledger, record.watch(), Arc::clone(&self.clock), shutdown.clone());
         let session = Session {

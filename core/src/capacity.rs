@@ -64,7 +64,9 @@ pub async fn report(platform: &Platform, viewer: &Viewer) -> Result<Vec<RegionCa
         let candidates: Vec<Candidate> = of_region.iter().map(|node| Candidate::of(node, promised_on(node).resources)).collect();
         let largest_fit = offered
             .iter()
-            .filter(|plan| !ranked(&candidates, &Demand { region: region.id, resources: resources(plan), instances: 1 }).is_empty())
+            .filter(|plan| {
+                !ranked(&candidates, &Demand { region: region.id, resources: resources(plan), instances: 1, has_visitors: true }).is_empty()
+            })
             .max_by_key(|plan| (plan.memory_bytes, plan.cpu_millis, plan.storage_bytes))
             .cloned();
         let before = before.get(&region.id).copied().unwrap_or_default();
@@ -97,7 +99,7 @@ pub async fn placement_preview(platform: &Platform, viewer: &Viewer, plan: PlanI
     let promised = nodes::allocated(tx, &ids).await?;
     let candidate = |node: &Node| Candidate::of(node, promised.get(&node.id).copied().unwrap_or_default().resources);
     let candidates: Vec<Candidate> = rows.iter().map(candidate).collect();
-    let order = ranked(&candidates, &Demand { region, resources: resources(&plan), instances });
+    let order = ranked(&candidates, &Demand { region, resources: resources(&plan), instances, has_visitors: true });
     let place = |node: &Node| order.iter().position(|id| *id == node.id);
     rows.retain(|node| place(node).is_some());
     rows.sort_by_key(place);

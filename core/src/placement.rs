@@ -17,6 +17,8 @@ pub struct Candidate {
     pub status: NodeStatus,
     pub cordoned: bool,
     pub docker_healthy: bool,
+    /// Why no visitor can come in there.
+    pub ingress_problem: Option<String>,
     pub capacity: Resources,
     /// Promised to instances that should run there, without those that this demand replaces.
     pub allocated: Resources,
@@ -34,16 +36,20 @@ pub struct Demand {
     /// Of one instance.
     pub resources: Resources,
     pub instances: u32,
+    /// Whether visitors have to come in.
+    pub has_visitors: bool,
 }
 
 /// A constraint that a node does not meet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Constraint {
     Pending,
     Offline,
     Revoked,
     Cordoned,
     DockerUnhealthy,
+    /// No visitor can come in there, for this reason.
+    NoIngress(String),
     /// At [`FULL_PERCENT`] of what it really uses.
     MemoryFull,
     StorageFull,
@@ -100,6 +106,7 @@ impl Candidate {
             status: node.status,
             cordoned: node.cordoned,
             docker_healthy: node.docker_healthy,
+            ingress_problem: node.ingress_problem.clone(),
             capacity: Resources { cpu_millis: node.cpu_millis, memory_bytes: node.memory_bytes, storage_bytes: node.storage_bytes },
             allocated,
             cpu_percent: node.cpu_percent,
@@ -112,7 +119,7 @@ impl Candidate {
     /// Whether it takes anything at all, however small.
     #[must_use]
     pub fn takes_applications(&self) -> bool {
-        unmet(self, &Demand { region: self.region, resources: Resources::default(), instances: 0 }).is_none()
+        unmet(self, &Demand { region: self.region, resources: Resources::default(), instances: 0, has_visitors: true }).is_none()
     }
 }
 
@@ -148,6 +155,11 @@ fn unmet(node: &Candidate, demand: &Demand) -> Option<Constraint> {
     if !node.docker_healthy {
         return Some(Constraint::DockerUnhealthy);
     }
+    if demand.has_visitors
+        && let Some(problem) = &node.ingress_problem
+    {
+        return Some(Constraint::NoIngress(problem.clone()));
+    }
     if is_full(node.memory_used_bytes, node.capacity.memory_bytes) {
         return Some(Constraint::MemoryFull);
     }
@@ -181,7 +193,8 @@ impl std::fmt::Display for Refusal {
         if self.nodes.is_empty() {
             return f.write_str("No node has been added to this region.");
         }
-        f.write_str("No node of this region has room:")?;
+        let is_room = |(_, constraint): &(String, Constraint)| !matches!(constraint, Constraint::NoIngress(_));
+        f.write_str(if self.nodes.iter().any(is_room) { "No node of this region has room:" } else { "No node of this region will do:" })?;
         for (index, (name, constraint)) in self.nodes.iter().enumerate() {
             let separator = if index == 0 { " " } else { "; " };
             write!(f, "{separator}{name} {constraint}")?;
@@ -199,6 +212,7 @@ impl std::fmt::Display for Constraint {
             Self::Revoked => f.write_str("has had its identity revoked"),
             Self::Cordoned => f.write_str("takes no new deployments"),
             Self::DockerUnhealthy => f.write_str("has a Docker engine that does not answer"),
+            Self::NoIngress(problem) => write!(f, "cannot let visitors in ({problem})"),
             Self::MemoryFull => write!(f, "uses {FULL_PERCENT} % of its memory or more"),
             Self::StorageFull => write!(f, "uses {FULL_PERCENT} % of its storage or more"),
             Self::Cpu { needed_millis, free_millis } => write!(f, "has {free_millis} CPU millicores free of the {needed_millis} needed"),
@@ -232,6 +246,7 @@ mod tests {
             status: NodeStatus::Online,
             cordoned: false,
             docker_healthy: true,
+            ingress_problem: None,
             capacity: Resources { cpu_millis: 2000, memory_bytes: 4096 * MIB, storage_bytes: 10_000 * MIB },
             allocated: Resources::default(),
             cpu_percent: 10.0,
@@ -246,11 +261,24 @@ mod tests {
             region: region(),
             resources: Resources { cpu_millis: 500, memory_bytes: 512 * MIB, storage_bytes: 1000 * MIB },
             instances: 2,
+            has_visitors: true,
         }
     }
 
     fn chosen(nodes: &[Candidate]) -> u128 {
         place(nodes, &demand()).unwrap().uuid().as_u128()
+    }
+
+    #[test]
+    fn where_no_visitor_can_come_in_goes_only_what_has_none() {
+        let mut closed = node(1);
+        closed.ingress_problem = Some("it has no nginx".into());
+        let mut busy = node(2);
+        busy.allocated.memory_bytes = 2048 * MIB;
+        assert_eq!(chosen(&[closed.clone(), busy]), 2);
+        let refusal = place(std::slice::from_ref(&closed), &demand()).unwrap_err();
+        assert_eq!(refusal.to_string(), "No node of this region will do: node-1 cannot let visitors in (it has no nginx).");
+        assert!(place(&[closed], &Demand { has_visitors: false, ..demand() }).is_ok());
     }
 
     #[test]

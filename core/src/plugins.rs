@@ -1,6 +1,8 @@
 //! Plugins: which there are, and which are at work. They are the administrator's.
 
 pub(crate) mod archives;
+mod carrying;
+mod following;
 mod installing;
 mod settings;
 mod starting;
@@ -22,6 +24,7 @@ use slipway_store::{
 use crate::{Platform, error::Result, plans::require_admin};
 
 pub use archives::{Announced, announce};
+pub(crate) use following::follow;
 pub use installing::{Grant, install, upgrade};
 pub use settings::configure;
 pub use starting::synchronize;

@@ -18,7 +18,9 @@ mod failure;
 #[cfg(test)]
 mod proof;
 
-pub use failure::{CANCELED, DEADLINE, HEALTH_CHECK_FAILED, INSTANCE_EXITED, INSUFFICIENT_CAPACITY, NODE_OFFLINE, ROUTE_NOT_CONFIRMED};
+pub use failure::{
+    CANCELED, DEADLINE, HEALTH_CHECK_FAILED, INSTANCE_EXITED, INSUFFICIENT_CAPACITY, NO_INGRESS, NODE_OFFLINE, ROUTE_NOT_CONFIRMED,
+};
 
 /// How long after a node counts as offline a change waits for it to come back.
 const OFFLINE_PATIENCE: TimeDelta = TimeDelta::seconds(60);
@@ -126,6 +128,8 @@ pub struct Route {
     /// Revision that the node last reported.
     pub in_force: Option<String>,
     pub problem: Option<String>,
+    /// Why no route at all can be in force on the node.
+    pub no_ingress: Option<String>,
 }
 
 /// Everything that the next step depends on.
@@ -265,6 +269,10 @@ fn judge_task(s: &Situation) -> Verdict {
 fn judge_instances(s: &Situation) -> Verdict {
     if let Some(ended) = s.new.iter().find(|i| i.status.is_terminal()) {
         return Verdict::Fail(failure::instance_ended(ended));
+    }
+    let needs_ingress = s.obtain == Obtain::Nothing || s.new.iter().any(|i| i.is_web);
+    if let Some(problem) = s.route.no_ingress.as_ref().filter(|_| needs_ingress) {
+        return Verdict::Fail(failure::no_ingress(problem));
     }
     let waited = s.now - s.since;
     match s.step {

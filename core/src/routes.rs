@@ -1,7 +1,10 @@
 //! Which host names lead to which instances, and the name of that fact.
 
 use slipway_model::{ApplicationId, Hostname, InstanceId, NodeId, Sha256Digest, Slug};
-use slipway_plugin_host::messages::{ApplicationRoute, Backend};
+use slipway_plugin_host::{
+    Plugin,
+    messages::{ApplicationRoute, Backend},
+};
 use slipway_store::{
     Tx,
     instances::{self, Routed},
@@ -9,6 +12,10 @@ use slipway_store::{
 };
 
 use crate::{Config, error::Result};
+
+/// Characters of a route's own revision, and of what is behind it.
+const REVISION: usize = 16;
+const RENDERING: usize = 8;
 
 /// The route of one application on one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,19 +32,35 @@ impl Route {
         for (instance, port) in &self.backends {
             text.push_str(&format!("{instance}:{port}\n"));
         }
-        Sha256Digest::of(text.as_bytes()).to_string()[..16].to_owned()
+        name(&text, REVISION)
     }
 
     /// As the ingress plugin is asked for it.
-    pub(crate) fn request(&self) -> ApplicationRoute {
+    pub(crate) fn request(&self, rendering: &str) -> ApplicationRoute {
         ApplicationRoute {
             application: self.application.to_string(),
-            revision: self.revision(),
+            revision: self.revision() + rendering,
             hostnames: vec![self.hostname.to_string()],
             backends: self.backends.iter().map(|(instance, port)| Backend { instance: instance.to_string(), port: *port }).collect(),
             tls: false,
         }
     }
+}
+
+/// By whom routes are rendered, and how they are set: behind a route's own revision, so that files are written anew, and seen in force
+/// anew, where that changed and the route did not. To be read before the plugin is asked: then it is never ahead of what comes back.
+pub(crate) fn rendering(plugin: &Plugin) -> String {
+    let settings = plugin.settings_name().unwrap_or_default();
+    name(&format!("v1\n{}\n{}\n{settings}\n", plugin.id(), plugin.library_sha256()), RENDERING)
+}
+
+/// The route's own revision, out of what a node has seen in force.
+pub(crate) fn own_revision(seen: &str) -> &str {
+    seen.get(..REVISION).unwrap_or(seen)
+}
+
+fn name(text: &str, characters: usize) -> String {
+    Sha256Digest::of(text.as_bytes()).to_string()[..characters].to_owned()
 }
 
 /// The system domain of an application (R13.1).

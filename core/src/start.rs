@@ -116,6 +116,7 @@ pub async fn start_in(config: Config, setting: Setting) -> Result<Core, StartErr
     tasks.spawn(metrics::run(platform.clone(), stop.clone()));
     tasks.spawn(housekeeping::run(platform.clone(), stop.clone()));
     tasks.spawn(plugins::watch_quarantines(platform.clone(), stop.clone()));
+    tasks.spawn(plugins::follow(platform.clone(), stop.clone()));
     tasks.spawn(serve_agents(platform.clone(), agents, stop.clone()));
     tasks.spawn(serve_public(platform.clone(), socket, stop.clone()));
     tracing::info!(%address, agents = %agent_address, "control plane started");

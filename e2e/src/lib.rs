@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "a test run tells what it is at")]
 
 mod apps;
+mod author;
 pub mod billing;
 mod build_log;
 mod clients;
@@ -20,6 +21,7 @@ mod trial;
 mod visitor;
 
 pub use apps::App;
+pub use author::Author;
 pub use build_log::{LoggedStep, steps};
 pub use clients::{Clients, printed};
 pub use docker::{Container, containers};

@@ -1,12 +1,8 @@
 //! `docs/plugins/`: every command of the guides is run, in order, in an empty folder, by somebody who has nothing but the binary, a
-//! compiler, and a platform.
+//! compiler, and a platform: at a bare Debian of their own.
 
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use anyhow::{Context as _, Result, ensure};
-use slipway_e2e::{Server, binary, workspace};
+use anyhow::{Context as _, Result};
+use slipway_e2e::{Author, Platform, Server, binary, run, workspace};
 
 /// The shell blocks of a page, each with the line that it begins on.
 fn commands(page: &str) -> Vec<(usize, String)> {
@@ -31,44 +27,51 @@ fn commands(page: &str) -> Vec<(usize, String)> {
     found
 }
 
-fn follow(guide: &str) -> Result<usize> {
+/// How many blocks of commands the guide has, all of which went well.
+fn follow(guide: &str, author: &Author) -> Result<usize> {
     let page = std::fs::read_to_string(workspace().join("docs/plugins").join(guide)).with_context(|| guide.to_owned())?;
-    let server = Server::start(&[])?;
-    let place = tempfile::tempdir()?;
-    let tools = binary()?.parent().context("a binary lies in a folder")?.to_owned();
-    let search = env::join_paths([tools].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())))?;
     let commands = commands(&page);
     for (line, script) in &commands {
-        let mut shell = Command::new("bash");
-        shell.args(["-euo", "pipefail", "-c", script]).current_dir(place.path());
-        shell.env("PATH", &search).env("SLIPWAY_URL", server.url("")).env("SLIPWAY_TOKEN", server.token()?);
-        // The guide's `target` lies in the project, as cargo has it; what is compiled of others is shared there by a link.
-        shell.env_remove("CARGO_TARGET_DIR").env("CARGO_HOME", cargo_home());
-        let output = shell.output()?;
-        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-        ensure!(output.status.success(), "docs/plugins/{guide}, line {line}:\n{script}\nended with {}:\n{said}", output.status);
+        author.does(script).with_context(|| format!("docs/plugins/{guide}, line {line}"))?;
     }
     Ok(commands.len())
 }
 
-fn cargo_home() -> PathBuf {
-    env::var_os("CARGO_HOME").map_or_else(|| Path::new(&env::var_os("HOME").unwrap_or_default()).join(".cargo"), PathBuf::from)
-}
-
-#[test]
-fn the_guide_to_runtimes_works_as_it_is_written() -> Result<()> {
-    assert!(follow("runtime.md")? >= 6);
+/// From an empty folder to an application in a language of the author's own, at its address.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guide_to_runtimes_works_as_it_is_written() -> Result<()> {
+    run(std::process::Command::new(binary()?).args(["images", "build", "busybox:1.37", "--setup"]).arg(workspace().join("setup")))?;
+    let platform = Platform::start().await?;
+    let author = Author::of(&platform.url(""), &platform.token()?)?;
+    assert!(follow("runtime.md", &author)? >= 9);
     Ok(())
 }
 
 #[test]
 fn the_guide_to_billing_works_as_it_is_written() -> Result<()> {
-    assert!(follow("billing.md")? >= 4);
+    let server = Server::start(&[])?;
+    assert!(follow("billing.md", &Author::of(&server.url(""), &server.token()?)?)? >= 4);
     Ok(())
 }
 
 #[test]
 fn the_guide_to_ingresses_works_as_it_is_written() -> Result<()> {
-    assert!(follow("ingress.md")? >= 5);
+    let server = Server::start(&[])?;
+    assert!(follow("ingress.md", &Author::of(&server.url(""), &server.token()?)?)? >= 5);
+    Ok(())
+}
+
+/// What a machine lacks is named, where the compiler's own words do not help.
+#[test]
+fn a_machine_that_cannot_build_is_told_what_it_lacks() -> Result<()> {
+    let server = Server::start(&[])?;
+    let author = Author::of(&server.url(""), &server.token()?)?;
+    author.does("slipway plugin new billing free")?;
+    let said = author
+        .does("mkdir bin && ln -s /opt/rust/bin/* /usr/bin/env bin/ && ! PATH=/opt/slipway:$PWD/bin slipway plugin test billing-free")?;
+    assert!(said.contains("apt-get install gcc"), "{said}");
+    let old = "printf '#!/bin/bash\\necho cargo 1.65.0; [ $1 = --version ]' > bin/old && chmod +x bin/old";
+    let said = author.does(&format!("{old} && ! CARGO=$PWD/bin/old slipway plugin test billing-free"))?;
+    assert!(said.contains("or later is needed, and this is 1.65.0"), "{said}");
     Ok(())
 }

@@ -89,3 +89,43 @@ async fn another_ingress_takes_over_when_it_is_enabled_and_gives_back() -> Resul
     }
     Ok(())
 }
+
+/// The text of the application's only route file.
+fn route_file(platform: &Platform, ingress: &str) -> Result<String> {
+    let folder = platform.data_dir().join("agent").join(ingress).join("routes");
+    let entry = fs::read_dir(&folder).with_context(|| folder.display().to_string())?.next().context("a route file")??;
+    Ok(fs::read_to_string(entry.path())?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_setting_is_in_the_proxys_files_without_a_deployment() -> Result<()> {
+    let plugins = plugins_with("ingress-nginx", None, &target())?;
+    let platform = Platform::start_with(&[("SLIPWAY_PROXY", NGINX)], Some(plugins.path().to_owned())).await?;
+    let source = example("node-express")?;
+    platform.deploy(source.path(), "shop").await?.expect_live();
+    let host = platform.host("shop");
+    assert!(!route_file(&platform, "ingress-nginx")?.contains("77s"));
+    platform.slipway_json(&["plugin", "configure", "ingress-nginx", "answer_seconds=77"])?;
+    let placed = async {
+        while !route_file(&platform, "ingress-nginx").is_ok_and(|text| text.contains("77s")) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), placed).await.with_context(|| platform.log())?;
+    visit_until(platform.ingress, &host, Duration::from_secs(10), |answer| answer.status == 200).await?;
+    Ok(())
+}
+
+/// Without the program, nothing is built in vain and nobody waits: the deployment is refused with the reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_the_program_gets_no_applications_and_says_why() -> Result<()> {
+    let plugins = plugins_with("ingress-nginx", None, &target())?;
+    fs::remove_dir_all(plugins.path().join("ingress-traefik"))?;
+    let platform = Platform::start_with(&[], Some(plugins.path().to_owned())).await?;
+    let source = example("node-express")?;
+    let begun = std::time::Instant::now();
+    let report = platform.deploy(source.path(), "shop").await?.expect_failure();
+    assert!(report.to_string().contains("this node has no nginx"), "{report:#}");
+    assert!(begun.elapsed() < Duration::from_secs(60), "it took {:?}", begun.elapsed());
+    Ok(())
+}

@@ -25,6 +25,10 @@ pub struct ObservedState {
     pub sequence: u64,
     pub instances: Vec<ObservedInstance>,
     pub routes: Vec<ObservedRoute>,
+    /// Why no visitor at all can come in: the proxy that is asked for is not on this machine, or cannot be run. No route will be in
+    /// force before that has changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress_problem: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

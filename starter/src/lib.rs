@@ -6,6 +6,7 @@ mod embedded {
 }
 pub mod manifests;
 mod name;
+pub mod toolchain;
 
 use std::{fs, io, path::Path};
 

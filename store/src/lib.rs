@@ -51,6 +51,7 @@ pub mod operations;
 pub mod organizations;
 pub mod plans;
 pub mod platform_secrets;
+pub mod plugin_archives;
 pub mod plugins;
 pub mod quotas;
 pub mod regions;

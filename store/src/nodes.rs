@@ -43,6 +43,8 @@ row! {
         pub created_at: Timestamp,
         pub updated_at: Timestamp,
         pub revoked_at: Option<Timestamp>,
+        /// Why no visitor can come in there, by its last observation.
+        pub ingress_problem: Option<String>,
     }
 }
 
@@ -79,6 +81,7 @@ impl Node {
             created_at: now,
             updated_at: now,
             revoked_at: None,
+            ingress_problem: None,
         }
     }
 }
@@ -283,14 +286,15 @@ pub async fn bump_all_generations(tx: &mut Tx) -> Result<Vec<NodeId>, StoreError
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// Records how far the node's observation has come. `false`: this is late news.
-pub async fn observed(tx: &mut Tx, id: NodeId, generation: i64, sequence: i64) -> Result<bool, StoreError> {
+/// Records how far the node's observation has come, and why no visitor can come in there. `false`: this is late news.
+pub async fn observed(tx: &mut Tx, id: NodeId, generation: i64, sequence: i64, ingress_problem: Option<&str>) -> Result<bool, StoreError> {
     let rows = execute!(
         tx,
-        "UPDATE nodes SET observed_generation = $2, observed_sequence = $3 WHERE id = $1 AND observed_sequence <= $3",
+        "UPDATE nodes SET observed_generation = $2, observed_sequence = $3, ingress_problem = $4 WHERE id = $1 AND observed_sequence <= $3",
         id,
         generation,
-        sequence
+        sequence,
+        ingress_problem
     )?;
     Ok(rows == 1)
 }

@@ -37,6 +37,12 @@ impl Plugin {
         let open = |sealed: &Vec<u8>| keys.open(location(self.id), sealed);
         Ok(self.settings_ciphertext.as_ref().map(open).transpose()?)
     }
+
+    /// What tells its settings from any others, and says nothing about them. Given anew, the same ones have another name.
+    #[must_use]
+    pub fn settings_name(&self) -> Option<String> {
+        self.settings_ciphertext.as_ref().map(|sealed| Sha256Digest::of(sealed).to_string())
+    }
 }
 
 fn location(id: PluginRowId) -> Location<'static> {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use slipway_model::Clock;
 use slipway_protocol::DesiredProxy;
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::note::{self, Note};
@@ -43,11 +44,17 @@ const MAX_SILENCE: Duration = Duration::from_secs(15);
 const STOP_GRACE: Duration = Duration::from_secs(15);
 const MAX_LOG_BYTES: u64 = 16 << 20;
 
+/// A proxy that ends may have met its predecessor's ports. One that ends as often as this, and never answers, cannot be run.
+const HOPELESS: u32 = 3;
+
 /// Keeps one proxy running.
 pub struct Supervisor {
     program: Program,
     http: reqwest::Client,
     child: Option<Child>,
+    /// Ends since it answered last.
+    failures: u32,
+    problem: watch::Sender<Option<String>>,
 }
 
 impl Supervisor {
@@ -70,7 +77,32 @@ impl Supervisor {
     fn of(program: Program) -> Result<Self, IngressError> {
         let failed = |source| IngressError::Io { path: program.folders.root().to_owned(), source };
         let http = super::plain_http().map_err(|error| failed(io::Error::other(error)))?;
-        Ok(Self { program, http, child: None })
+        Ok(Self { program, http, child: None, failures: 0, problem: watch::Sender::new(None) })
+    }
+
+    /// Why the proxy cannot be run, once that is plain.
+    #[must_use]
+    pub fn problem(&self) -> watch::Receiver<Option<String>> {
+        self.problem.subscribe()
+    }
+
+    fn failed(&mut self, error: &IngressError) {
+        self.failures = self.failures.saturating_add(1);
+        let is_plain = matches!(error, IngressError::Run { source, .. } if matches!(
+            source.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+        ));
+        if is_plain || self.failures >= HOPELESS {
+            let log = self.program.folders.log();
+            self.problem.send_replace(Some(format!("{error}; its log is {} on the node", log.display())));
+        }
+    }
+
+    fn well(&mut self) {
+        self.failures = 0;
+        if self.problem.borrow().is_some() {
+            self.problem.send_replace(None);
+        }
     }
 
     /// Whether a proxy of these settings is running already.
@@ -87,11 +119,13 @@ impl Supervisor {
             let wait = match self.look(&mut answered).await {
                 Ok(true) => {
                     backoff.reset();
+                    self.well();
                     LOOK_EVERY
                 }
                 Ok(false) => Duration::from_millis(100),
                 Err(error) => {
                     tracing::error!(%error, "the ingress is not running");
+                    self.failed(&error);
                     backoff.next(clock)
                 }
             };

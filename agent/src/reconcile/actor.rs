@@ -41,6 +41,8 @@ pub struct Signals {
     pub ready: watch::Sender<bool>,
     /// Tasks whose containers are in use, and whose they are.
     pub tasks: watch::Receiver<BTreeMap<TaskId, OrganizationId>>,
+    /// Why the ingress cannot be run.
+    pub ingress_problem: watch::Receiver<Option<String>>,
 }
 
 pub struct Reconciler {
@@ -131,6 +133,8 @@ impl Reconciler {
                 }
                 changed = self.desired.changed() => if changed.is_err() { return },
                 changed = self.signals.tasks.changed() => if changed.is_err() { return },
+                // Whoever keeps the ingress running may have ended before.
+                Ok(()) = self.signals.ingress_problem.changed() => {}
                 event = next(&mut changes) => match event {
                     Some(()) => stale = true,
                     None => {
@@ -350,9 +354,14 @@ impl Reconciler {
     fn report(&mut self, desired: &DesiredState) {
         let instances = report::instances(desired, &self.containers, &self.memory);
         let routes = self.routes.observed(desired);
+        let ingress_problem = self.signals.ingress_problem.borrow_and_update().clone();
         let current = self.signals.observed.borrow().clone();
-        let same = current
-            .is_some_and(|current| current.generation == desired.generation && current.instances == instances && current.routes == routes);
+        let same = current.is_some_and(|current| {
+            current.generation == desired.generation
+                && current.instances == instances
+                && current.routes == routes
+                && current.ingress_problem == ingress_problem
+        });
         if same {
             return;
         }
@@ -365,7 +374,7 @@ impl Reconciler {
                 Err(error) => return tracing::error!(%error, "cannot report what is observed"),
             }
         };
-        let observed = ObservedState { generation: desired.generation, sequence, instances, routes };
+        let observed = ObservedState { generation: desired.generation, sequence, instances, routes, ingress_problem };
         self.signals.observed.send_replace(Some(Arc::new(observed)));
     }
 

@@ -83,6 +83,7 @@ impl Agent {
             engine,
             record: Arc::new(Record::open(&self.config.data_dir)?),
             ingress: Arc::clone(&self.ingress) as _,
+            ingress_problem: watch::channel(None).1,
             ledger: Arc::new(Ledger::open(&self.config.data_dir).map_err(|source| data(&self.config, source))?),
             token: watch::Sender::new(None),
         };

@@ -113,7 +113,8 @@ impl Rig {
         let (observed, seen) = watch::channel(None);
         let (ready, is_ready) = watch::channel(false);
         let (tasks, task_containers) = watch::channel(BTreeMap::new());
-        let signals = Signals { observed, containers: watch::Sender::new(0), ready, tasks: task_containers };
+        let ingress_problem = watch::channel(None).1;
+        let signals = Signals { observed, containers: watch::Sender::new(0), ready, tasks: task_containers, ingress_problem };
         let every = Duration::from_secs(1);
         let reconciler = Reconciler::new(self.engine(), ingress, Arc::clone(&record), Steady::new(&*self.clock), every, signals).unwrap();
         let stop = CancellationToken::new();

@@ -175,3 +175,33 @@ async fn a_program_that_the_machine_s_administrator_did_not_name_is_not_run() {
     assert!(matches!(Proxy::new(folder.path(), &settings(), &elsewhere), Err(IngressError::NoProxy(_))));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "and nothing was written");
 }
+
+/// What the supervisor says of a proxy, once it says anything.
+async fn problem_of(supervisor: Supervisor) -> String {
+    let mut problem = supervisor.problem();
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    let supervised = tokio::spawn(async move { supervisor.supervise(&*system_clock(), token).await });
+    let said = tokio::time::timeout(Duration::from_secs(20), problem.wait_for(Option::is_some)).await.expect("it says nothing");
+    let said = said.unwrap().clone().unwrap();
+    stop.cancel();
+    supervised.await.unwrap();
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_that_cannot_be_run_is_told_as_soon_as_that_is_plain() {
+    let folder = tempfile::tempdir().unwrap();
+    let _ended = Ended(folder.path());
+    let config = settings();
+    // It ends at once, each time.
+    let broken = DesiredProxy { run: vec!["-c".into(), "/there/is/no/such.conf".into()], ..described() };
+    Proxy::new(folder.path(), &config, &broken).unwrap();
+    let said = problem_of(Supervisor::of_proxy(folder.path(), &config, &broken).unwrap()).await;
+    assert!(said.contains("cannot run nginx") && said.contains("exit status: 1"), "{said}");
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let nowhere = IngressConfig { traefik_binary: "/there/is/no/traefik".into(), ..config };
+    let said = problem_of(Supervisor::new(elsewhere.path(), &nowhere).unwrap()).await;
+    assert!(said.contains("/there/is/no/traefik") && said.contains("No such file"), "{said}");
+}

@@ -81,6 +81,9 @@ impl ProjectError {
             }
             Self::MissingProgram(program) => format!("install {program}, or correct `build` in {MANIFEST}"),
             Self::MissingTarget => format!("rustup target add {TARGET}"),
+            Self::BuildFailed(command) if command.starts_with("cargo ") => {
+                slipway_starter::toolchain::lacking().unwrap_or_else(|| "the build's own output says what is wrong".into())
+            }
             Self::BuildFailed(_) => "the build's own output says what is wrong".into(),
             Self::NoComponent(_) => {
                 format!("a crate needs `crate-type = [\"cdylib\", \"rlib\"]`; another project a `component` in {MANIFEST}")

@@ -19,7 +19,7 @@ use slipway_buildpack_host::{Ambient, Buildpack, Host, HostError, Limits};
 
 pub use self::{
     fixture::FixtureError,
-    report::{About, Check, Report, Status},
+    report::{About, Candidate, Check, Report, Status},
 };
 
 /// Another time and other random numbers, for the question whether they matter.
@@ -63,7 +63,7 @@ struct Subjects {
 /// # Errors
 /// See [`TrialError`].
 pub async fn run(subject: &Subject, cache: &Path, update: bool) -> Result<Report, TrialError> {
-    let mut report = Report { buildpack: subject.id.clone(), component_bytes: subject.wasm.len(), checks: Vec::new() };
+    let mut report = Report::of(Candidate { buildpack: subject.id.clone(), component_bytes: subject.wasm.len() });
     let subjects = match load(subject, cache) {
         Ok(subjects) => subjects,
         Err(error @ (HostError::InvalidComponent { .. } | HostError::WrongWorld { .. })) => {

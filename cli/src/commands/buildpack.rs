@@ -11,10 +11,10 @@ use serde_json::json;
 use slipway_buildpack_kit::{
     project::{Project, ProjectError},
     starter::{self, Language, StarterError},
-    trial::{self, About, Report, Status, Subject},
+    trial::{self, Subject},
 };
 
-use super::plan::cache_dir;
+use super::{plan::cache_dir, trial_report};
 use crate::exit::Failure;
 use crate::{Global, output};
 
@@ -92,13 +92,7 @@ fn new(name: &str, lang: Lang, path: Option<PathBuf>, global: &Global) -> Result
 async fn test(what: &Path, update: bool, fixtures: Option<PathBuf>, global: &Global) -> Result<ExitCode> {
     let subject = subject(what, fixtures)?;
     let report = trial::run(&subject, &cache_dir()?, update).await?;
-    if global.json {
-        let (passed, failed, updated) = (report.count(Status::Passed), report.count(Status::Failed), report.count(Status::Updated));
-        output::json(&json!({ "report": report, "passed": passed, "failed": failed, "updated": updated }))?;
-    } else {
-        show(&report);
-    }
-    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    trial_report::show(&report, global)
 }
 
 /// Builds a project; takes a file as it is.
@@ -121,37 +115,4 @@ fn subject(what: &Path, fixtures: Option<PathBuf>) -> Result<Subject> {
 
 fn read(file: &Path) -> Result<Vec<u8>> {
     fs::read(file).with_context(|| file.display().to_string())
-}
-
-fn show(report: &Report) {
-    println!("{}, {} KiB", report.buildpack, report.component_bytes.div_ceil(1024));
-    let width = report.checks.iter().map(|check| check.name.chars().count()).max().unwrap_or_default();
-    let mut about = None;
-    for check in &report.checks {
-        if about != Some(check.about) {
-            about = Some(check.about);
-            println!("\n{}", title(check.about));
-        }
-        let status = match check.status {
-            Status::Passed => "ok     ",
-            Status::Failed => "FAILED ",
-            Status::Updated => "updated",
-        };
-        println!("  {status}  {:width$}  {}", check.name, check.message);
-        for line in &check.details {
-            println!("             {line}");
-        }
-    }
-    let (failed, updated) = (report.count(Status::Failed), report.count(Status::Updated));
-    let updated = if updated == 0 { String::new() } else { format!(", {updated} updated") };
-    println!("\n{} passed, {failed} failed{updated}", report.count(Status::Passed));
-}
-
-fn title(about: About) -> &'static str {
-    match about {
-        About::Component => "The component",
-        About::Fixtures => "Its fixtures: the answers that are expected",
-        About::Purity => "The same tree, the same answer",
-        About::Hostile => "Trees that nobody expects: an answer, and soon",
-    }
 }

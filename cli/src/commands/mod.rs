@@ -17,6 +17,7 @@ pub mod ps;
 pub mod rollback;
 pub mod scale;
 pub mod server;
+pub mod trial_report;
 pub mod up;
 
 use anyhow::Result;

@@ -36,7 +36,7 @@ impl Node {
 
 async fn list(client: &Client, json_output: bool) -> Result<()> {
     let document = "{ workerNodes(first: 100) { nodes { id name status region { slug } cordoned agentVersion dockerVersion \
-        utilization { cpuPercent memoryPercent } capacity { instances } lastHeartbeatAt } } }";
+        utilization { cpuPercent memoryPercent } capacity { instances } lastHeartbeatAt ingressProblem } } }";
     let data = client.run(document, json!({})).await?;
     let nodes = data["workerNodes"]["nodes"].as_array().cloned().unwrap_or_default();
     if json_output {
@@ -58,6 +58,9 @@ async fn list(client: &Client, json_output: bool) -> Result<()> {
         })
         .collect();
     output::table(["NODE", "STATUS", "REGION", "CPU", "MEMORY", "INSTANCES", "HEARTBEAT"], &rows, "No worker nodes.");
+    for node in nodes.iter().filter(|node| node["ingressProblem"].is_string()) {
+        println!("No visitor can come in at {}: {}.", output::text(node, "/name"), output::text(node, "/ingressProblem"));
+    }
     Ok(())
 }
 

@@ -91,15 +91,16 @@ fn instance(p: &Platform, release: &stored::Release, row: instances::Instance) -
 }
 
 /// The route table as the ingress plugin renders it.
-async fn render(p: &Platform, routes: Vec<Route>) -> anyhow::Result<Vec<DesiredRoute>> {
-    if routes.is_empty() {
+async fn render(p: &Platform, table: Vec<Route>) -> anyhow::Result<Vec<DesiredRoute>> {
+    if table.is_empty() {
         return Ok(vec![]);
     }
     let plugin = p.plugins.of_kind(Kind::Ingress).into_iter().next().context("no ingress plugin is enabled")?;
-    let table = RouteTable { applications: routes.iter().map(Route::request).collect() };
+    let rendering = routes::rendering(&plugin);
+    let request = RouteTable { applications: table.iter().map(|route| route.request(&rendering)).collect() };
     let mut files: HashMap<String, _> =
-        plugin.ingress_render(table).await?.files.into_iter().map(|file| (file.application.clone(), file)).collect();
-    let desired = routes.into_iter().map(|route| {
+        plugin.ingress_render(request).await?.files.into_iter().map(|file| (file.application.clone(), file)).collect();
+    let desired = table.into_iter().map(|route| {
         let file = files.remove(&route.application.to_string()).context("the ingress plugin left an application out")?;
         Ok(DesiredRoute {
             application: route.application,

@@ -30,6 +30,8 @@ use crate::{
 const HEARTBEAT_WRITES: std::time::Duration = std::time::Duration::from_secs(10);
 /// Of one session: what goes on and on is known by then.
 const MAX_ALARMS: u32 = 20;
+/// Of a reason that a node gives.
+const MAX_SENTENCE_BYTES: usize = 1000;
 /// Of one line of a build log.
 const MAX_LINE_BYTES: usize = 16 * 1024;
 
@@ -214,10 +216,13 @@ pub(super) async fn observed(pace: &mut Pace, p: &Platform, node: NodeId, seen: 
         applications::lock(&mut tx, viewer, *id).await?;
     }
     let generation = i64::try_from(seen.generation).unwrap_or(i64::MAX);
-    if !nodes::observed(&mut tx, node, generation, i64::try_from(seen.sequence).unwrap_or(i64::MAX)).await? {
+    let Some(before) = nodes::find(&mut tx, node).await? else { return Err(Error::NotFound) };
+    let problem = seen.ingress_problem.as_deref().map(shortened);
+    if !nodes::observed(&mut tx, node, generation, i64::try_from(seen.sequence).unwrap_or(i64::MAX), problem).await? {
         return Ok(());
     }
     let Some(row) = nodes::find(&mut tx, node).await? else { return Err(Error::NotFound) };
+    let is_way_in_news = ingress_changed(&mut tx, p, &before, &row).await?;
     let by_id: HashMap<InstanceId, _> = seen.instances.iter().map(|instance| (instance.id, instance)).collect();
     let mut rows: HashMap<InstanceId, Instance> = instances::by_ids(&mut tx, viewer, &named).await?;
     rows.extend(instances::open_on(&mut tx, node).await?.into_iter().map(|row| (row.id, row)));
@@ -249,6 +254,10 @@ pub(super) async fn observed(pace: &mut Pace, p: &Platform, node: NodeId, seen: 
         .collect();
     let rerouted = routes::replace(&mut tx, node, &told).await?;
     news.applications.extend(rerouted.into_iter().filter(|id| applications.contains(id)));
+    if is_way_in_news {
+        // Whatever waits for a route there need not wait.
+        news.applications.extend(&applications);
+    }
     let is_touched = give_up(&mut tx, &news).await?;
     if is_touched {
         nodes::bump_generation(&mut tx, node).await?;
@@ -270,13 +279,33 @@ pub(super) async fn observed(pace: &mut Pace, p: &Platform, node: NodeId, seen: 
         p.changes.publish(Some(instance.organization_id), Changed::Instance(instance.id));
         p.changes.publish(Some(instance.organization_id), Changed::Application(instance.application_id));
     }
+    if is_way_in_news {
+        p.changes.publish(None, Changed::Node(node));
+        p.changes.publish(None, Changed::Events);
+    }
     if is_touched {
         p.fleet.nudge(node);
     }
-    if is_news {
+    if is_news || is_way_in_news {
         p.wake.wake();
     }
     Ok(())
+}
+
+/// Tells administrators that no visitor can come in at a node any more, or that they can again.
+async fn ingress_changed(tx: &mut slipway_store::Tx, p: &Platform, before: &Node, now: &Node) -> Result<bool> {
+    let (kind, message) = match (&before.ingress_problem, &now.ingress_problem) {
+        (before, now) if before == now => return Ok(false),
+        (_, Some(problem)) => ("node.ingress_unusable", format!("No visitor can come in at node {}: {problem}.", now.name)),
+        (_, None) => ("node.ingress_usable", format!("Visitors can come in at node {} again.", now.name)),
+    };
+    events::record_platform(tx, p, now.id.to_string(), kind, message).await?;
+    Ok(true)
+}
+
+/// A sentence of a node's, as long as a sentence is.
+fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_SENTENCE_BYTES)]
 }
 
 #[derive(Default)]

@@ -54,15 +54,17 @@ pub(super) async fn prepare(work: &mut Work<'_>) -> Result<(), Halt> {
     };
     work.payload.retiring = retiring.iter().map(|row| row.id).collect();
     let home = retiring.iter().chain(&running).find(|row| row.routed).or(running.first()).map(|row| row.node_id);
+    // Whether it will have a web process is known only of what runs; anything else is taken for having one.
+    let has_visitors = running.is_empty() || running.iter().any(|row| row.routed);
     work.payload.node = match work.payload.origin {
         Origin::Nothing => home,
-        Origin::Source | Origin::Image => Some(place(work, &retiring, home, None).await?),
+        Origin::Source | Origin::Image => Some(place(work, &retiring, home, None, has_visitors).await?),
         // An image lives on the node that built it.
         Origin::Release => {
             let release = work.payload.release.context("what runs again is a release")?;
             let release = stored::find(&mut work.tx, &Viewer::Platform, release).await?.context("the release is gone")?;
             let node = release.node_id.context("a release has a node")?;
-            Some(place(work, &retiring, home, Some(node)).await?)
+            Some(place(work, &retiring, home, Some(node), has_visitors).await?)
         }
     };
     if let Some(deployment) = &mut work.deployment {
@@ -72,7 +74,13 @@ pub(super) async fn prepare(work: &mut Work<'_>) -> Result<(), Halt> {
 }
 
 /// `only`: the one node that will do.
-async fn place(work: &mut Work<'_>, retiring: &[Instance], home: Option<NodeId>, only: Option<NodeId>) -> Result<NodeId, Halt> {
+async fn place(
+    work: &mut Work<'_>,
+    retiring: &[Instance],
+    home: Option<NodeId>,
+    only: Option<NodeId>,
+    has_visitors: bool,
+) -> Result<NodeId, Halt> {
     let plan = plans::find(&mut work.tx, work.application.plan_id).await?.context("the application's plan")?;
     let mut rows = match only {
         Some(id) => nodes::find(&mut work.tx, id).await?.into_iter().collect(),
@@ -105,6 +113,7 @@ async fn place(work: &mut Work<'_>, retiring: &[Instance], home: Option<NodeId>,
         region,
         resources: Resources { cpu_millis: plan.cpu_millis, memory_bytes: plan.memory_bytes, storage_bytes: plan.storage_bytes },
         instances: u32::try_from(instances).unwrap_or(0),
+        has_visitors,
     };
     placement::place(&candidates, &demand).map_err(|refusal| {
         Halt::Refused(

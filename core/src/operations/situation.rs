@@ -49,6 +49,8 @@ pub(super) async fn read(work: &mut Work<'_>) -> anyhow::Result<Situation> {
         }
         _ => false,
     };
+    let mut route = route(work).await?;
+    route.no_ingress = node.and_then(|node| node.ingress_problem);
     let health = release.as_ref().map(|release| release.health.clone()).unwrap_or_default();
     let seconds = health.grace_seconds + health.retries * (health.interval_seconds + health.timeout_seconds);
     let (new, retiring) = (work.payload.new.clone(), work.payload.retiring.clone());
@@ -63,7 +65,7 @@ pub(super) async fn read(work: &mut Work<'_>) -> anyhow::Result<Situation> {
         task: task(work).await?,
         new: instances_of(work, &new).await?,
         retiring: instances_of(work, &retiring).await?,
-        route: route(work).await?,
+        route,
         health_allowance: TimeDelta::seconds(seconds.into()) + HEALTH_MARGIN,
     })
 }
@@ -111,5 +113,7 @@ async fn route(work: &mut Work<'_>) -> anyhow::Result<Route> {
     let wanted = wanted.iter().find(|route| route.application == application).map(routes::Route::revision);
     let seen = observed::find(&mut work.tx, node, application).await?;
     let (in_force, problem) = seen.map_or((None, None), |seen| (seen.revision_in_force, seen.problem));
-    Ok(Route { wanted, in_force, problem })
+    // Whether the latest settings of the ingress are in force too is nothing that a change of the application waits for.
+    let in_force = in_force.map(|seen| routes::own_revision(&seen).to_owned());
+    Ok(Route { wanted, in_force, problem, no_ingress: None })
 }

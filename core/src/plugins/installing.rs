@@ -12,9 +12,12 @@ use std::{
 
 use slipway_model::{PluginRowId, Sha256Digest, Viewer};
 use slipway_plugin_host::{CallError, Form, Kind, Manifest, Plugin};
-use slipway_store::plugins::{self, Plugin as PluginRow};
+use slipway_store::{
+    nodes,
+    plugins::{self, Plugin as PluginRow},
+};
 
-use super::{Installed, archives, installed, settings};
+use super::{Installed, archives, carrying, installed, settings, switching::tell_nodes};
 use crate::{
     Platform,
     error::{Error, Result, UserError, UserErrorCode},
@@ -72,6 +75,7 @@ pub async fn install(platform: &Platform, viewer: &Viewer, sha256: &str, grants:
         if !plugins::install(&mut tx, &row).await? {
             return Err(taken(&row.plugin_id).into());
         }
+        carrying::keep(platform, &mut tx, row.id, archive).await?;
         slipway_store::audit::note_subject(row.id);
         Ok(tx.commit().await?)
     };
@@ -142,7 +146,9 @@ async fn switch(
             other => other,
         })?;
     }
+    new.call_settings(before.settings_name());
     new.set_enabled(before.enabled);
+    let is_ingress = before.enabled && new.kind() == Kind::Ingress;
     let row = PluginRow {
         enabled: before.enabled,
         settings_ciphertext: before.settings_ciphertext.clone(),
@@ -153,26 +159,38 @@ async fn switch(
     if !plugins::upgrade(&mut tx, &row, replaced).await? {
         return Err(UserError::conflict("id", "The plugin was upgraded or removed in the meantime.").into());
     }
+    carrying::keep(platform, &mut tx, row.id, archive).await?;
+    if is_ingress {
+        nodes::bump_all_generations(&mut tx).await?;
+    }
     tx.commit().await?;
     let old = platform.plugins.put(Arc::clone(new));
     let old_directory = directory(&platform.config.data_dir, &before.plugin_id, replaced);
+    if is_ingress && let Err(error) = tell_nodes(platform).await {
+        tracing::warn!(?error, "nodes are told of a new version of the ingress with their next change");
+    }
     let was_enabled = before.enabled;
     let platform = platform.clone();
     tokio::spawn(async move {
-        let mut has_buildpack = false;
-        if let Some(old) = old {
-            old.retire(PATIENCE).await;
-            has_buildpack = old.buildpack().is_some();
-        }
-        if !has_buildpack {
-            // Builds that began with its buildpack end with it. The next start clears what is left.
-            discard(&old_directory).await;
-        }
+        dispose(old, &old_directory).await;
         if was_enabled && let Err(error) = runtimes::synchronize(&platform).await {
             tracing::warn!(?error, "what a new version of a plugin offers is written down with the next start");
         }
     });
     Ok(row)
+}
+
+/// Ends a version that another one has replaced, once its calls have ended, and removes its files.
+pub(super) async fn dispose(old: Option<Arc<Plugin>>, directory: &Path) {
+    let mut has_buildpack = false;
+    if let Some(old) = old {
+        old.retire(PATIENCE).await;
+        has_buildpack = old.buildpack().is_some();
+    }
+    if !has_buildpack {
+        // Builds that began with its buildpack end with it. The next start clears what is left.
+        discard(directory).await;
+    }
 }
 
 /// Applications depend on what a plugin is for.
@@ -230,7 +248,7 @@ pub(super) fn directory(data_dir: &Path, id: &str, archive: Sha256Digest) -> Pat
 }
 
 /// On disk before anything says that it is there.
-async fn give_place(from: &Path, to: &Path) -> Result<()> {
+pub(super) async fn give_place(from: &Path, to: &Path) -> Result<()> {
     let (from, to) = (from.to_owned(), to.to_owned());
     let moving = tokio::task::spawn_blocking(move || {
         let parent = to.parent().unwrap_or(&to);

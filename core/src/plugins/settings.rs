@@ -3,11 +3,12 @@
 use serde_json::{Map, Value};
 use slipway_model::{PluginRowId, Secret, Viewer};
 use slipway_plugin_host::{CallError, Kind, Plugin};
-use slipway_store::plugins;
+use slipway_store::{nodes, plugins};
 
 use super::{
     Installed, installed,
     installing::{PATIENCE, failed},
+    switching::tell_nodes,
 };
 use crate::{
     Platform,
@@ -37,21 +38,33 @@ pub async fn configure(platform: &Platform, viewer: &Viewer, id: PluginRowId, gi
     let stored = async {
         let mut tx = platform.db.begin().await?;
         plugins::set_settings(&mut tx, &platform.keys, id, &settings, platform.now()).await?;
-        tx.commit().await
-    };
-    if let Err(error) = stored.await {
-        // What is in force is what is written down.
-        if let Err(error) = hand_over(&plugin, &kept.unwrap_or_else(|| Secret::new("{}"))).await {
-            tracing::warn!(plugin = plugin.id(), ?error, "a plugin has settings that are not written down, until the next start");
+        let row = plugins::find(&mut tx, id).await?.ok_or_else(|| UserError::not_found("id", "plugin"))?;
+        if plugin.kind() == Kind::Ingress && plugin.is_enabled() {
+            nodes::bump_all_generations(&mut tx).await?;
         }
-        return Err(error.into());
-    }
+        tx.commit().await?;
+        Ok::<_, Error>(row)
+    };
+    let row = match stored.await {
+        Ok(row) => row,
+        Err(error) => {
+            // What is in force is what is written down.
+            if let Err(error) = hand_over(&plugin, &kept.unwrap_or_else(|| Secret::new("{}"))).await {
+                tracing::warn!(plugin = plugin.id(), ?error, "a plugin has settings that are not written down, until the next start");
+            }
+            return Err(error);
+        }
+    };
+    plugin.call_settings(row.settings_name());
     if !plugin.is_enabled() {
         plugin.pause(PATIENCE).await;
-    } else if plugin.kind() == Kind::Runtime {
-        runtimes::synchronize(platform).await?;
+    } else {
+        match plugin.kind() {
+            Kind::Runtime => runtimes::synchronize(platform).await?,
+            Kind::Ingress => tell_nodes(platform).await?,
+            Kind::Billing => {}
+        }
     }
-    let row = plugins::find(&mut platform.db.read_once().await?, id).await?.ok_or_else(|| UserError::not_found("id", "plugin"))?;
     installed(platform, row)
 }
 

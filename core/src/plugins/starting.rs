@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-use slipway_model::Secret;
+use slipway_model::{Secret, Sha256Digest};
 use slipway_plugin_host::{Incompatible, Kind, Plugin};
 use slipway_store::plugins::{self, Plugin as PluginRow};
 use tokio_util::sync::CancellationToken;
 
-use super::{archives, installing, new_row, row, settings};
+use super::{archives, carrying, installing, new_row, row, settings, switching};
 use crate::{
     Platform,
     error::{Error, Result},
@@ -39,37 +39,50 @@ pub async fn synchronize(platform: &Platform) -> Result<()> {
 }
 
 async fn begin(platform: &Platform, row: &PluginRow) -> Result<()> {
-    let plugin = match row.archive_sha256 {
+    match row.archive_sha256 {
         Some(archive) => {
-            let directory = installing::directory(&platform.config.data_dir, &row.plugin_id, archive);
-            let approved = row.sha256.map(|sha256| sha256.to_string());
-            match platform.plugins.load_apart(&directory, approved.as_deref()).await {
-                Ok(plugin) => plugin,
-                Err(reason) => {
-                    tracing::error!(plugin = row.plugin_id, %reason, "plugin skipped");
-                    let manifest = slipway_plugin_host::read_manifest(&directory).ok();
-                    platform.plugins.note_incompatible(Incompatible { directory, manifest, reason: Arc::new(reason) });
-                    return Ok(());
-                }
-            }
+            let Some(plugin) = load(platform, row, archive).await? else { return Ok(()) };
+            prepare(platform, row, &plugin).await?;
+            platform.plugins.put(plugin);
         }
-        None => match platform.plugins.get(&row.plugin_id) {
-            Some(plugin) => plugin,
-            None => return Ok(()),
-        },
-    };
+        None => {
+            let Some(plugin) = platform.plugins.get(&row.plugin_id) else { return Ok(()) };
+            prepare(platform, row, &plugin).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What was installed from an archive, from its directory. `None`: it cannot be loaded, and the reason is noted.
+pub(super) async fn load(platform: &Platform, row: &PluginRow, archive: Sha256Digest) -> Result<Option<Arc<Plugin>>> {
+    let directory = installing::directory(&platform.config.data_dir, &row.plugin_id, archive);
+    if let Err(error) = carrying::fetch(platform, row, archive, &directory).await {
+        tracing::error!(plugin = row.plugin_id, ?error, "a plugin's files are not here, and cannot be had from the database");
+    }
+    let approved = row.sha256.map(|sha256| sha256.to_string());
+    match platform.plugins.load_apart(&directory, approved.as_deref()).await {
+        Ok(plugin) => Ok(Some(plugin)),
+        Err(reason) => {
+            tracing::error!(plugin = row.plugin_id, %reason, "plugin skipped");
+            let manifest = slipway_plugin_host::read_manifest(&directory).ok();
+            platform.plugins.note_incompatible(Incompatible { directory, manifest, reason: Arc::new(reason) });
+            Ok(None)
+        }
+    }
+}
+
+/// Makes of a plugin that was just loaded what is recorded of it.
+pub(super) async fn prepare(platform: &Platform, row: &PluginRow, plugin: &Plugin) -> Result<()> {
     plugin.set_enabled(row.enabled);
     if let Some(settings) = row.settings(&platform.keys)? {
-        hand_over(&plugin, &settings).await;
+        hand_over(plugin, &settings).await;
+        plugin.call_settings(row.settings_name());
     }
     if let Some(reason) = &row.quarantine_reason {
         plugin.quarantine(reason.clone());
     }
     if !plugin.is_usable() {
         plugin.pause(installing::PATIENCE).await;
-    }
-    if row.archive_sha256.is_some() {
-        platform.plugins.put(plugin);
     }
     Ok(())
 }
@@ -133,15 +146,26 @@ pub(crate) async fn watch_quarantines(platform: Platform, stop: CancellationToke
 }
 
 async fn record_quarantines(platform: &Platform) -> Result<()> {
+    let another_serves = !platform.plugins.of_kind(Kind::Ingress).is_empty();
+    let mut is_taken_over = false;
+    let mut recorded = Vec::new();
     let mut tx = platform.db.begin().await?;
     for plugin in platform.plugins.plugins() {
         if let Some(misconduct) = plugin.quarantined_for() {
-            plugins::quarantine(&mut tx, plugin.id(), &misconduct.to_string(), platform.now()).await?;
-            if plugin.kind() == Kind::Ingress {
-                tracing::error!(plugin = plugin.id(), "the routes of nodes stay as they are until the ingress plugin is released");
+            let is_new = plugins::quarantine(&mut tx, plugin.id(), &misconduct.to_string(), platform.now()).await?;
+            if plugin.kind() == Kind::Ingress && is_new {
+                is_taken_over = another_serves;
+                if !another_serves {
+                    tracing::error!(plugin = plugin.id(), "the routes of nodes stay as they are until the ingress plugin is released");
+                }
             }
+            recorded.push(plugin);
         }
     }
     tx.commit().await?;
+    recorded.iter().for_each(|plugin| plugin.note_quarantine_recorded());
+    if is_taken_over {
+        switching::tell_nodes(platform).await?;
+    }
     Ok(())
 }

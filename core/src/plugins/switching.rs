@@ -72,9 +72,9 @@ pub async fn set_enabled(platform: &Platform, viewer: &Viewer, id: PluginRowId, 
     installed(platform, find(platform, id).await?)
 }
 
-/// Whose routes they are, and by which proxy, is part of what every node is told. One that asked after the row was written and before the
-/// plugin was switched was told the old: so all are told again.
-async fn tell_nodes(platform: &Platform) -> Result<()> {
+/// Whose routes they are, how they are rendered, and by which proxy, is part of what every node is told. One that asked after the row was
+/// written and before the plugin was switched was told the old: so all are told again.
+pub(super) async fn tell_nodes(platform: &Platform) -> Result<()> {
     let mut tx = platform.db.begin().await?;
     let told = nodes::bump_all_generations(&mut tx).await?;
     tx.commit().await?;
@@ -99,6 +99,9 @@ pub async fn release(platform: &Platform, viewer: &Viewer, id: PluginRowId) -> R
     tx.commit().await?;
     if let Some(plugin) = plugin {
         plugin.release();
+        if plugin.kind() == Kind::Ingress && plugin.is_enabled() {
+            tell_nodes(platform).await?;
+        }
     }
     installed(platform, find(platform, id).await?)
 }

@@ -12,6 +12,7 @@ pub const HEALTH_CHECK_FAILED: &str = "HEALTH_CHECK_FAILED";
 pub const INSTANCE_EXITED: &str = "INSTANCE_EXITED";
 pub const INSUFFICIENT_CAPACITY: &str = "INSUFFICIENT_CAPACITY";
 pub const NODE_OFFLINE: &str = "NODE_OFFLINE";
+pub const NO_INGRESS: &str = "NO_INGRESS";
 pub const RELEASE_PROCESS_FAILED: &str = "RELEASE_PROCESS_FAILED";
 pub const ROUTE_NOT_CONFIRMED: &str = "ROUTE_NOT_CONFIRMED";
 
@@ -82,4 +83,9 @@ pub(super) fn route_not_confirmed(route: &Route, allowed: TimeDelta) -> TaskFail
     let because = route.problem.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default();
     TaskFailure::new(ROUTE_NOT_CONFIRMED, format!("The ingress did not serve the new route within {} s{because}.", allowed.num_seconds()))
         .fix("The route leads to the previous release again. The administrator should look at the node's ingress.")
+}
+
+pub(super) fn no_ingress(problem: &str) -> TaskFailure {
+    TaskFailure::new(NO_INGRESS, format!("Visitors cannot come in at the application's node: {problem}."))
+        .fix("Nothing has changed for visitors. The administrator should give the node's agent the proxy, or enable another ingress.")
 }

@@ -303,7 +303,12 @@ fn waiting(step: Step, status: InstanceStatus) -> Situation {
     situation.step = step;
     situation.task = Some(task);
     situation.new = vec![instance(100, status)];
-    situation.route = Route { wanted: Some("new".into()), in_force: Some("old".into()), problem: Some("it has a syntax error".into()) };
+    situation.route = Route {
+        wanted: Some("new".into()),
+        in_force: Some("old".into()),
+        problem: Some("it has a syntax error".into()),
+        ..Route::default()
+    };
     situation
 }
 

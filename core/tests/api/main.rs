@@ -23,6 +23,7 @@ mod limits;
 mod metrics;
 mod nouns;
 mod people;
+mod plugin_elsewhere;
 mod plugin_life;
 mod protocol;
 mod quotas;

@@ -49,7 +49,7 @@ pub fn evil(id: &str, version: &str) -> Vec<u8> {
 }
 
 impl World {
-    async fn send(&self, archive: Vec<u8>) -> String {
+    pub async fn send(&self, archive: Vec<u8>) -> String {
         let sha256 = Sha256Digest::of(&archive).to_string();
         let input = json!({ "sizeBytes": archive.len().to_string(), "sha256": sha256 });
         let made = self.mutate(&self.admin, "pluginArchiveCreate", input, "archive { uploadUrl }").await;

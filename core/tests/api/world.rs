@@ -93,6 +93,15 @@ impl World {
         self.core = start_in(self.config.clone(), setting).await.unwrap();
     }
 
+    /// Another control plane on the same database, with a data directory of its own.
+    pub async fn second(&self) -> (Core, TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::copy(self.config.data_dir.join("secret.key"), directory.path().join("secret.key")).unwrap();
+        let config = Config { data_dir: directory.path().to_owned(), ..self.config.clone() };
+        let setting = Setting { clock: Arc::new(self.clock.clone()), crash: CrashPoints::default() };
+        (start_in(config, setting).await.unwrap(), directory)
+    }
+
     /// What somebody would have who stole the database.
     pub async fn stored_bytes(&self) -> Vec<u8> {
         match self.config.database_url.strip_prefix("sqlite://") {

@@ -39,6 +39,8 @@ pub struct Behaviour {
     pub holds_tasks: bool,
     /// The new route is never in force.
     pub holds_routes: bool,
+    /// Why its proxy cannot be run.
+    pub ingress_problem: Option<String>,
     /// Every message goes out twice, and events of tasks in the wrong order as well.
     pub stutters: bool,
 }
@@ -52,6 +54,7 @@ impl Default for Behaviour {
             becomes: InstanceStatus::Healthy,
             holds_tasks: false,
             holds_routes: false,
+            ingress_problem: None,
             stutters: false,
         }
     }
@@ -267,6 +270,13 @@ impl Agent {
         self.record().routes.get(&application).map(|(_, backends)| backends.clone()).unwrap_or_default()
     }
 
+    /// The revision and the content of the route file that it was told to place.
+    pub fn file_of(&self, application: ApplicationId) -> Option<(String, String)> {
+        let record = self.record();
+        let route = record.desired.routes.iter().find(|route| route.application == application)?;
+        Some((route.revision.clone(), route.content.clone()))
+    }
+
     pub fn lost_requests(&self, application: ApplicationId) -> u32 {
         self.record().lost_requests.get(&application).copied().unwrap_or(0)
     }
@@ -410,7 +420,7 @@ async fn talk(mut socket: Socket, record: &Mutex<Record>, behaviour: &Mutex<Beha
         let (observed, events) = {
             let mut record = record.lock().unwrap();
             let moved = work(&mut record, &behaviour);
-            let observed = (moved || changed || is_first).then(|| observe(&mut record));
+            let observed = (moved || changed || is_first).then(|| observe(&mut record, &behaviour));
             // Unacknowledged events are sent again now and then; this one sends them at every turn.
             (observed, record.tasks.values().flatten().cloned().collect::<Vec<_>>())
         };
@@ -551,7 +561,7 @@ fn work(record: &mut Record, behaviour: &Behaviour) -> bool {
     before != format!("{:?}{:?}", record.containers, record.routes)
 }
 
-fn observe(record: &mut Record) -> ObservedState {
+fn observe(record: &mut Record, behaviour: &Behaviour) -> ObservedState {
     record.sequence += 1;
     let instances = record.containers.iter().map(|(id, container)| {
         let has_failed = container.status == InstanceStatus::Exited;
@@ -575,7 +585,8 @@ fn observe(record: &mut Record) -> ObservedState {
         revision_in_force: Some(revision.clone()),
         problem: None,
     });
-    ObservedState { generation: record.desired.generation, sequence: record.sequence, instances, routes: routes.collect() }
+    let ingress_problem = behaviour.ingress_problem.clone();
+    ObservedState { generation: record.desired.generation, sequence: record.sequence, instances, routes: routes.collect(), ingress_problem }
 }
 
 fn perform(task: &Task, behaviour: &Behaviour) -> Vec<TaskEvent> {

@@ -255,7 +255,8 @@ async fn a_node_that_speaks_of_anothers_instances_and_tasks_is_not_believed() {
         last_lines: vec![],
     };
     let route = slipway_protocol::ObservedRoute { application: application.id, revision_in_force: Some("x".into()), problem: None };
-    let observed = slipway_protocol::ObservedState { generation: 9, sequence: 9, instances: vec![lie], routes: vec![route] };
+    let observed =
+        slipway_protocol::ObservedState { generation: 9, sequence: 9, instances: vec![lie], routes: vec![route], ingress_problem: None };
     say(&mut socket, &AgentMessage::Observed(observed)).await.unwrap();
     let outcome = slipway_protocol::Outcome::Canceled;
     let event =

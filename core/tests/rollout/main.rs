@@ -13,6 +13,7 @@ mod deploys;
 mod fairness;
 mod fences;
 mod identity;
+mod ingresses;
 mod logs;
 mod messages;
 mod silence;

@@ -1,6 +1,6 @@
 //! One control plane, its database and its directory, which outlive each start of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use slipway_core::{
     Config, Core, Platform, Setting,
@@ -99,6 +99,16 @@ impl World {
         self.core = Some(start_in(self.config.clone(), setting).await.unwrap());
     }
 
+    /// Another control plane on the same database, with a data directory of its own.
+    pub async fn second(&self) -> (Core, TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::copy(self.config.data_dir.join("secret.key"), directory.path().join("secret.key")).unwrap();
+        let mut config = Config { data_dir: directory.path().to_owned(), ..self.config.clone() };
+        config.agent_listen.set_port(0);
+        let setting = Setting { clock: Arc::new(self.clock.clone()), crash: CrashPoints::default() };
+        (start_in(config, setting).await.unwrap(), directory)
+    }
+
     /// Ends the control plane as a crash would, and starts another one.
     pub async fn restart(&mut self) {
         self.core = None;
@@ -138,8 +148,13 @@ impl World {
     }
 
     pub async fn agent_that(&self, behaviour: Behaviour) -> Agent {
+        self.agent_at(self.core().agent_address(), behaviour).await
+    }
+
+    /// The same, connected to one of several control planes.
+    pub async fn agent_at(&self, address: SocketAddr, behaviour: Behaviour) -> Agent {
         let token = self.join_token().await;
-        let agent = Agent::enroll(self.core().agent_address(), token.token.expose(), behaviour).await;
+        let agent = Agent::enroll(address, token.token.expose(), behaviour).await;
         self.eventually("the node is online", async || {
             let node = slipway_store::nodes::find(&mut self.database.db.read().await.unwrap(), agent.node).await.unwrap().unwrap();
             (node.last_heartbeat_at.is_some() && node.memory_used_bytes > 0).then_some(())

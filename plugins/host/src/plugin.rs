@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -48,6 +51,9 @@ pub struct Plugin {
     quarantines: Arc<Notify>,
     /// Texts of its settings that must not be seen, wherever it repeats them.
     secrets: std::sync::Mutex<Vec<String>>,
+    is_quarantine_recorded: AtomicBool,
+    /// What whoever keeps its settings calls the ones that it has.
+    settings_name: std::sync::Mutex<Option<String>>,
     pub(crate) settings: Settings,
     /// Held across `describe` and `configure`, so that an answer from before new settings is not kept.
     pub(crate) description: Mutex<Option<RuntimeDescription>>,
@@ -67,6 +73,8 @@ impl Plugin {
             places: Arc::new(Semaphore::new(CONCURRENT_CALLS as usize)),
             quarantines,
             secrets: std::sync::Mutex::default(),
+            is_quarantine_recorded: AtomicBool::new(false),
+            settings_name: std::sync::Mutex::default(),
             settings,
             description: Mutex::default(),
         }
@@ -121,6 +129,17 @@ impl Plugin {
         self.settings.secret_names()
     }
 
+    /// What the settings that it has were called with [`Plugin::call_settings`].
+    #[must_use]
+    pub fn settings_name(&self) -> Option<String> {
+        self.settings_name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Gives the settings that it has taken a name, by which whoever keeps them tells whether it has the latest.
+    pub fn call_settings(&self, name: Option<String>) {
+        *self.settings_name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.conduct.is_enabled()
@@ -140,10 +159,22 @@ impl Plugin {
     /// Puts it into quarantine for what is recorded of it.
     pub fn quarantine(&self, reason: String) {
         self.conduct.quarantine(reason);
+        self.note_quarantine_recorded();
+    }
+
+    /// Whether its quarantine is recorded: one that is not, nobody else can have ended.
+    #[must_use]
+    pub fn is_quarantine_recorded(&self) -> bool {
+        self.is_quarantine_recorded.load(Ordering::Relaxed)
+    }
+
+    pub fn note_quarantine_recorded(&self) {
+        self.is_quarantine_recorded.store(true, Ordering::Relaxed);
     }
 
     /// Ends the quarantine and forgets the strikes.
     pub fn release(&self) {
+        self.is_quarantine_recorded.store(false, Ordering::Relaxed);
         self.conduct.release();
     }
 

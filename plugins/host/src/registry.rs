@@ -231,9 +231,11 @@ impl PluginHost {
         known.plugins.remove(id)
     }
 
-    /// Notes that a plugin of another directory could not be loaded.
+    /// Notes that a plugin of another directory could not be loaded. Of the same directory, the last reason counts.
     pub fn note_incompatible(&self, broken: Incompatible) {
-        self.write().incompatible.push(broken);
+        let mut known = self.write();
+        known.incompatible.retain(|other| other.directory != broken.directory);
+        known.incompatible.push(broken);
     }
 
     /// While it is held, nobody else changes which plugins there are.

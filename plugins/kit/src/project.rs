@@ -83,12 +83,17 @@ pub enum ProjectError {
 impl ProjectError {
     /// What to do about it.
     #[must_use]
-    pub fn fix(&self) -> &'static str {
-        match self {
+    pub fn fix(&self) -> String {
+        if let Self::BuildFailed(_) = self
+            && let Some(lacking) = slipway_starter::toolchain::lacking()
+        {
+            return lacking;
+        }
+        let fix = match self {
             Self::NoManifest(_) => "`slipway plugin new KIND NAME` writes a project; docs/plugins/ says what a manifest has",
             Self::BadManifest { .. } => "correct it: docs/plugins/README.md has every field",
             Self::Aborts => "remove it from [profile.release]",
-            Self::NoCargo => "install Rust with rustup",
+            Self::NoCargo => "install Rust with rustup; docs/plugins/README.md says what else is needed",
             Self::BuildFailed(command) if command.contains(TARGET) => {
                 "the build's own output says what is wrong; the compiler gets the target by `rustup target add wasm32-wasip2`"
             }
@@ -96,7 +101,8 @@ impl ProjectError {
             Self::NoLibrary => "Cargo.toml needs `crate-type = [\"cdylib\", \"rlib\"]` under [lib]",
             Self::MissingLibrary(_) => "build it, or correct `library` in plugin.toml",
             Self::Io { .. } => "see that the directory can be read, and that there is room for temporary files",
-        }
+        };
+        fix.to_owned()
     }
 }
 

@@ -11,7 +11,7 @@ use slipway_store::{
     deployments::{self, Deployment},
     execute,
     nodes::{self, Node},
-    plans, platform_secrets,
+    plans, platform_secrets, plugin_archives,
     plugins::{self, Plugin},
     regions,
     runtimes::{self, Runtime},
@@ -234,6 +234,7 @@ async fn a_plugin_found_again_keeps_what_was_decided() {
         let again = plugins::discover(&mut tx, &found(false)).await.unwrap();
         assert_eq!((again.id, again.enabled, again.sha256), (row.id, true, Some(digest)));
         assert_eq!(again.settings(&keys).unwrap(), Some(settings));
+        assert!(row.settings_name().is_none() && again.settings_name().is_some());
         assert_eq!(plugins::find(&mut tx, row.id).await.unwrap().as_ref(), Some(&again));
         assert_eq!(plugins::by_plugin_id(&mut tx, "runtime-node").await.unwrap().as_ref(), Some(&again));
         assert_eq!(plugins::page(&mut tx, &Page::default()).await.unwrap().items, std::slice::from_ref(&again));
@@ -277,8 +278,15 @@ async fn a_plugin_is_installed_upgraded_put_aside_and_removed() {
         assert!(plugins::upgrade(&mut tx, &new, first).await.unwrap());
         assert!(!plugins::upgrade(&mut tx, &new, first).await.unwrap(), "somebody else was first");
         assert_eq!(plugins::find(&mut tx, old.id).await.unwrap(), Some(new), "what the old one did is not held against the new one");
+        for (part, content) in [(0, &b"arch"[..]), (1, b"ive")] {
+            plugin_archives::put(&mut tx, old.id, part, content).await.unwrap();
+        }
+        assert_eq!(plugin_archives::find(&mut tx, old.id, 1).await.unwrap().as_deref(), Some(&b"ive"[..]));
+        assert_eq!(plugin_archives::delete(&mut tx, old.id).await.unwrap(), 2);
+        plugin_archives::put(&mut tx, old.id, 0, b"another").await.unwrap();
         assert!(plugins::delete(&mut tx, old.id).await.unwrap());
         assert!(!plugins::delete(&mut tx, old.id).await.unwrap());
+        assert_eq!(plugin_archives::find(&mut tx, old.id, 0).await.unwrap(), None, "it goes with its plugin");
     })
     .await;
 }

@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
 use slipway_plugin_kit::{
     project::{Project, ProjectError},
-    trial::{self, About, Report, Status},
+    trial,
 };
 
+use crate::Global;
+use crate::commands::trial_report;
 use crate::exit::Failure;
-use crate::{Global, output};
 
 #[derive(Args)]
 pub struct Test {
@@ -56,48 +56,6 @@ impl Test {
             command
         };
         let report = trial::apart(project.id(), command).await?;
-        if global.json {
-            let (passed, failed, updated) = (report.count(Status::Passed), report.count(Status::Failed), report.count(Status::Updated));
-            output::json(&json!({ "report": report, "passed": passed, "failed": failed, "updated": updated }))?;
-        } else {
-            show(&report);
-        }
-        Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    }
-}
-
-fn show(report: &Report) {
-    println!("{}", report.plugin);
-    let width = report.checks.iter().map(|check| check.name.chars().count()).max().unwrap_or_default();
-    let mut about = None;
-    for check in &report.checks {
-        if about != Some(check.about) {
-            about = Some(check.about);
-            println!("\n{}", title(check.about));
-        }
-        let status = match check.status {
-            Status::Passed => "ok     ",
-            Status::Failed => "FAILED ",
-            Status::Updated => "updated",
-        };
-        println!("  {status}  {:width$}  {}", check.name, check.message);
-        for line in &check.details {
-            println!("             {line}");
-        }
-    }
-    let (failed, updated) = (report.count(Status::Failed), report.count(Status::Updated));
-    let updated = if updated == 0 { String::new() } else { format!(", {updated} updated") };
-    println!("\n{} passed, {failed} failed{updated}", report.count(Status::Passed));
-}
-
-fn title(about: About) -> &'static str {
-    match about {
-        About::Plugin => "The manifest, the library, its settings",
-        About::Questions => "Every question, as platforms ask it",
-        About::Cases => "Its cases: the answers that are expected",
-        About::Purity => "The same question, the same answer",
-        About::Hostile => "Questions that nobody expects: an answer or a refusal",
-        About::Messages => "What is no question, and what later platforms send",
-        About::Settings => "What an administrator sets",
+        trial_report::show(&report, global)
     }
 }

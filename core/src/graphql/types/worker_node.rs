@@ -105,6 +105,11 @@ impl WorkerNode {
         self.0.docker_healthy
     }
 
+    /// Why no visitor can come in there: its proxy is not on the machine, or cannot be run. `null`: they can, as far as is known.
+    async fn ingress_problem(&self) -> Option<&str> {
+        self.0.ingress_problem.as_deref()
+    }
+
     /// When it was last heard of.
     async fn last_heartbeat_at(&self) -> Option<DateTime<Utc>> {
         self.0.last_heartbeat_at

@@ -8,7 +8,7 @@ use tokio::{
     process::Command,
 };
 
-use super::{About, Check, Event, Report, Status, TrialError};
+use super::{About, Check, Event, Report, TrialError, report::Candidate};
 
 /// Before each event on standard output, where the plugin may write as well.
 const MARK: &str = "\u{1e}slipway-trial ";
@@ -31,7 +31,7 @@ impl Event {
 /// # Errors
 /// A process cannot be made, or ends without having begun a check.
 pub async fn apart(plugin: &str, mut command: impl FnMut(usize) -> Command) -> Result<Report, TrialError> {
-    let mut report = Report { plugin: plugin.to_owned(), checks: Vec::new() };
+    let mut report = Report::of(Candidate { plugin: plugin.to_owned() });
     loop {
         let mut process = command(report.checks.len()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let stdout = process.stdout.take().ok_or_else(|| std::io::Error::other("its output is not there"))?;
@@ -65,7 +65,7 @@ pub async fn apart(plugin: &str, mut command: impl FnMut(usize) -> Command) -> R
         let how = status.signal().map_or_else(|| status.to_string(), signal);
         let message = format!("the plugin ended the process: {how}");
         let details = vec!["on a platform, it would have ended that; it has to refuse or panic instead".to_owned()];
-        report.checks.push(Check { about, name, status: Status::Failed, message, details });
+        report.checks.push(Check::failed(about, name, message, details));
         // Without it, no process comes to the others.
         if foundation {
             return Ok(report);
@@ -87,7 +87,7 @@ fn signal(number: i32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Status, *};
 
     /// A shell in the place of the trial's own process.
     fn shell(script: &str) -> impl FnMut(usize) -> Command {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn ended(name: &str) -> String {
-        let check = Check { about: About::Hostile, name: name.into(), status: Status::Passed, message: "fine".into(), details: vec![] };
+        let check = Check::passed(About::Hostile, name, "fine");
         line(&Event::Ended(check))
     }
 

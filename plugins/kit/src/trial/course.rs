@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Check, Verdict};
+use super::{About, Check, Verdict, report::judged};
 
 /// What is told while a trial runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ impl<'a> Course<'a> {
         let hangs = verdict.as_ref().is_err_and(|fault| fault.hangs);
         let is_told = self.at >= self.from;
         if is_told {
-            (self.tell)(Event::Ended(Check::of(self.current.0, &self.current.1, verdict)));
+            (self.tell)(Event::Ended(judged(self.current.0, &self.current.1, verdict)));
         }
         self.at += 1;
         // What another process has told of already is not begun again for it.

@@ -1,14 +1,27 @@
-//! What a trial found.
+//! What a trial of a plugin found.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
+pub use slipway_trial::Status;
+use slipway_trial::Theme;
 
-/// Everything that was looked at, in the order in which it was.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Report {
+/// One thing that was looked at.
+pub type Check = slipway_trial::Check<About>;
+/// Everything that was looked at.
+pub type Report = slipway_trial::Report<Candidate, About>;
+
+/// What was tried.
+#[derive(Debug, Clone, Serialize)]
+pub struct Candidate {
     /// The plugin's id.
     pub plugin: String,
-    /// Each with its result.
-    pub checks: Vec<Check>,
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.plugin)
+    }
 }
 
 /// What a check is about.
@@ -31,44 +44,17 @@ pub enum About {
     Settings,
 }
 
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// As it should.
-    Passed,
-    /// Not as it should.
-    Failed,
-    /// What was expected has been written anew.
-    Updated,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Check {
-    /// What it is about.
-    pub about: About,
-    /// A few words, or a case's name.
-    pub name: String,
-    /// How it ended.
-    pub status: Status,
-    /// What was seen, in a sentence.
-    pub message: String,
-    /// Lines of their own: which questions it failed on and how, or the difference between expected and got.
-    pub details: Vec<String>,
-}
-
-impl Report {
-    /// Whether nothing failed.
-    #[must_use]
-    pub fn is_good(&self) -> bool {
-        self.count(Status::Failed) == 0
-    }
-
-    /// How many checks ended in that way.
-    #[must_use]
-    pub fn count(&self, status: Status) -> usize {
-        self.checks.iter().filter(|check| check.status == status).count()
+impl Theme for About {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Plugin => "The manifest, the library, its settings",
+            Self::Questions => "Every question, as platforms ask it",
+            Self::Cases => "Its cases: the answers that are expected",
+            Self::Purity => "The same question, the same answer",
+            Self::Hostile => "Questions that nobody expects: an answer or a refusal",
+            Self::Messages => "What is no question, and what later platforms send",
+            Self::Settings => "What an administrator sets",
+        }
     }
 }
 
@@ -101,13 +87,11 @@ impl From<String> for Seen {
     }
 }
 
-impl Check {
-    pub(super) fn of(about: About, name: &str, verdict: Verdict) -> Self {
-        let (status, message, details) = match verdict {
-            Ok(Seen::AsItShould(message)) => (Status::Passed, message, Vec::new()),
-            Ok(Seen::WrittenAnew(message)) => (Status::Updated, message, Vec::new()),
-            Err(fault) => (Status::Failed, fault.message, fault.details),
-        };
-        Self { about, name: name.to_owned(), status, message, details }
+/// A check that came to that.
+pub(super) fn judged(about: About, name: &str, verdict: Verdict) -> Check {
+    match verdict {
+        Ok(Seen::AsItShould(message)) => Check::passed(about, name, message),
+        Ok(Seen::WrittenAnew(message)) => Check::updated(about, name, message),
+        Err(fault) => Check::failed(about, name, fault.message, fault.details),
     }
 }
