@@ -227,10 +227,9 @@ fn of_word(word: &str, is_before_message: bool) -> Option<LogSeverity> {
     let (name, is_labelled) = word.split_once(':').map_or((word, false), |(name, _)| (name, true));
     let last = name.rsplit('.').next().unwrap_or(name);
     let is_upper = last.len() > 2 && last.bytes().all(|byte| byte.is_ascii_uppercase());
-    if is_upper || (last.len() == name.len() && (is_labelled || is_before_message)) {
-        if let Some(severity) = named(last) {
-            return Some(severity);
-        }
+    let may_be_level = is_upper || (last.len() == name.len() && (is_labelled || is_before_message));
+    if may_be_level && let Some(severity) = named(last) {
+        return Some(severity);
     }
     if !word.ends_with(':') || !last.starts_with(|c: char| c.is_ascii_uppercase()) {
         return None;
