@@ -123,7 +123,9 @@ async fn a_node_without_the_program_gets_no_applications_and_says_why() -> Resul
     fs::remove_dir_all(plugins.path().join("ingress-traefik"))?;
     let platform = Platform::start_with(&[], Some(plugins.path().to_owned())).await?;
     let source = example("node-express")?;
+    let begun = std::time::Instant::now();
     let report = platform.deploy(source.path(), "shop").await?.expect_failure();
     assert!(report.to_string().contains("this node has no nginx"), "{report:#}");
+    assert!(begun.elapsed() < Duration::from_secs(60), "it took {:?}", begun.elapsed());
     Ok(())
 }
