@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use slipway_model::{InstanceId, Timestamp, state::LogSeverity};
-use slipway_protocol::{LogBatch, LogLine, LogQuery, LogQueryId, PastLines};
+use slipway_model::{InstanceId, Timestamp};
+use slipway_protocol::{LineFilter, LogBatch, LogLine, LogQuery, LogQueryId, PastLines};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -232,7 +232,7 @@ async fn history(
 struct Wanted {
     out: mpsc::Sender<Told>,
     past: Option<PastLines>,
-    contains: Option<String>,
+    filter: LineFilter,
     /// Of a look for the newest, which are known at its end only. No more are held than are wanted.
     kept: VecDeque<LogLine>,
     count: usize,
@@ -241,8 +241,8 @@ struct Wanted {
 impl Wanted {
     fn of(query: &LogQuery, out: mpsc::Sender<Told>) -> Self {
         let past = query.past.clone().filter(|_| !query.follow);
-        let contains = past.as_ref().and_then(|past| past.contains.as_ref()).map(|text| text.to_lowercase());
-        Self { out, past, contains, kept: VecDeque::new(), count: 0 }
+        let filter = past.as_ref().map(PastLines::filter).unwrap_or_default();
+        Self { out, past, filter, kept: VecDeque::new(), count: 0 }
     }
 
     /// Lines come in the order of time. It ends where nothing more is wanted.
@@ -252,10 +252,7 @@ impl Wanted {
             if past.until.is_some_and(|until| line.at > until) || (!past.newest && self.count >= most) || most == 0 {
                 return Err(Closed);
             }
-            let is_wanted = past.streams.as_ref().is_none_or(|streams| streams.contains(&line.stream))
-                && self.contains.as_ref().is_none_or(|text| line.message.to_lowercase().contains(text))
-                && past.least.is_none_or(|least| LogSeverity::of(&line.message) >= Some(least));
-            if !is_wanted {
+            if !self.filter.takes(&line) {
                 return Ok(());
             }
             self.count += 1;

@@ -8,11 +8,8 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use slipway_model::{
-    InstanceId, NodeId, Timestamp,
-    state::{LogSeverity, LogStream},
-};
-use slipway_protocol::{LogLine, LogQuery, PastLines};
+use slipway_model::{InstanceId, NodeId, Timestamp};
+use slipway_protocol::{LineFilter, LogLine, LogQuery, PastLines};
 use slipway_store::instances::Instance;
 
 use crate::{Platform, application_logs::Cursor};
@@ -31,12 +28,7 @@ pub struct Look {
     pub since: Option<Timestamp>,
     /// Only lines up to this moment.
     pub until: Option<Timestamp>,
-    /// `None`: all.
-    pub streams: Option<Vec<LogStream>>,
-    /// Only lines that contain this, in either case.
-    pub search: Option<String>,
-    /// Only lines that say they are at least so bad.
-    pub least: Option<LogSeverity>,
+    pub filter: LineFilter,
     pub most: usize,
 }
 
@@ -63,7 +55,6 @@ pub async fn look(p: &Platform, instances: &[Instance], look: &Look) -> Past {
         past.lines.extend(lines);
         past.incomplete |= !is_whole;
     }
-    past.lines.retain(|line| is_wanted(look, line));
     past.lines.sort_by_key(|line| Cursor::from(line));
     past.more = past.lines.len() > look.most;
     if look.after.is_some() {
@@ -82,9 +73,9 @@ async fn ask(p: &Platform, node: NodeId, ids: Vec<InstanceId>, look: &Look) -> (
     let since = look.since.into_iter().chain(after).max();
     let past = PastLines {
         until: earliest(look.until, look.before.map(|cursor| cursor.at)),
-        streams: look.streams.clone(),
-        contains: look.search.clone(),
-        least: look.least,
+        streams: look.filter.streams.clone(),
+        contains: look.filter.contains().map(str::to_owned),
+        least: look.filter.least,
         // One more tells whether there are more; and those of a cursor's moment may not be wanted.
         most: u32::try_from(look.most + 1 + ids.len()).unwrap_or(u32::MAX),
         newest: look.after.is_none(),
@@ -96,7 +87,7 @@ async fn ask(p: &Platform, node: NodeId, ids: Vec<InstanceId>, look: &Look) -> (
         let mut dropped = 0;
         while let Some(batch) = stream.next().await {
             dropped += batch.dropped_lines;
-            is_narrowed &= batch.lines.iter().all(|line| is_bad_enough(look, line));
+            is_narrowed &= batch.lines.iter().all(|line| look.filter.is_bad_enough(line));
             // An older agent sends all it has: of that no more is held than may be wanted.
             lines.extend(batch.lines.into_iter().filter(|line| known.contains(&line.instance) && is_wanted(look, line)));
             if look.after.is_none() && lines.len() > 4 * look.most + 1024 {
@@ -125,11 +116,5 @@ fn is_wanted(look: &Look, line: &LogLine) -> bool {
         && look.before.is_none_or(|before| cursor < before)
         && look.since.is_none_or(|since| line.at > since)
         && look.until.is_none_or(|until| line.at <= until)
-        && look.streams.as_ref().is_none_or(|streams| streams.contains(&line.stream))
-        && look.search.as_ref().is_none_or(|text| line.message.to_lowercase().contains(&text.to_lowercase()))
-        && is_bad_enough(look, line)
-}
-
-fn is_bad_enough(look: &Look, line: &LogLine) -> bool {
-    look.least.is_none_or(|least| LogSeverity::of(&line.message) >= Some(least))
+        && look.filter.takes(line)
 }

@@ -24,7 +24,7 @@ mod task;
 pub use blob::{BLOB_PATH, MAX_BLOB_BYTES};
 pub use desired::{DesiredInstance, DesiredProxy, DesiredRoute, DesiredState};
 pub use enroll::{CA_PATH, ENROLL_PATH, EnrollRefusal, EnrollRequest, EnrollResponse, EnrollmentToken, ParseTokenError};
-pub use logs::{LogBatch, LogLine, LogQuery, LogQueryId, PastLines};
+pub use logs::{LineFilter, LogBatch, LogLine, LogQuery, LogQueryId, PastLines};
 pub use message::{AgentMessage, CoreMessage, Hello, NodeFacts, Welcome, challenge_payload, renewal_payload};
 pub use observed::{Heartbeat, ObservedInstance, ObservedRoute, ObservedState};
 pub use samples::{HttpSample, InstanceSample, LATENCY_BOUNDS_MS, LATENCY_CLASSES, NodeSample, SAMPLE_SECONDS, SAMPLES_SINCE, Samples};

@@ -39,6 +39,50 @@ pub struct PastLines {
     pub newest: bool,
 }
 
+impl PastLines {
+    /// What is said of the lines themselves.
+    #[must_use]
+    pub fn filter(&self) -> LineFilter {
+        LineFilter::new(self.streams.clone(), self.contains.as_deref(), self.least)
+    }
+}
+
+/// Which lines are wanted, by where they came from and what they say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LineFilter {
+    /// `None`: all.
+    pub streams: Option<Vec<LogStream>>,
+    /// Only lines with this in them. In small letters.
+    contains: Option<String>,
+    /// Only lines that say they are at least so bad.
+    pub least: Option<LogSeverity>,
+}
+
+impl LineFilter {
+    /// `contains` in either case.
+    #[must_use]
+    pub fn new(streams: Option<Vec<LogStream>>, contains: Option<&str>, least: Option<LogSeverity>) -> Self {
+        Self { streams, contains: contains.map(str::to_lowercase), least }
+    }
+
+    #[must_use]
+    pub fn contains(&self) -> Option<&str> {
+        self.contains.as_deref()
+    }
+
+    #[must_use]
+    pub fn takes(&self, line: &LogLine) -> bool {
+        self.streams.as_ref().is_none_or(|streams| streams.contains(&line.stream))
+            && self.contains.as_ref().is_none_or(|text| line.message.to_lowercase().contains(text))
+            && self.is_bad_enough(line)
+    }
+
+    #[must_use]
+    pub fn is_bad_enough(&self, line: &LogLine) -> bool {
+        self.least.is_none_or(|least| LogSeverity::of(&line.message) >= Some(least))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogBatch {
     pub query: LogQueryId,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use slipway_model::ApplicationId;
+use slipway_protocol::LineFilter;
 use tokio::{
     sync::{broadcast, mpsc, watch},
     task::JoinSet,
@@ -77,9 +78,7 @@ impl Feed {
             after: None,
             since: None,
             tail: Some(1),
-            streams: None,
-            search: None,
-            least: None,
+            filter: LineFilter::default(),
             follow: true,
         };
         let reading = Reading::of(p, all);

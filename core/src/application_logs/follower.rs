@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use slipway_model::{InstanceId, Timestamp, state::LogSeverity};
+use slipway_model::{InstanceId, Timestamp};
 use slipway_protocol::LogLine;
 use tokio::sync::{
     broadcast::{
@@ -26,7 +26,6 @@ pub(super) struct Follower {
     p: Platform,
     feed: Arc<Feed>,
     request: LogRequest,
-    search: Option<String>,
     /// The newest line of each instance that was passed on.
     seen: HashMap<InstanceId, Timestamp>,
     /// Lines of the feed that were taken, lost or not wanted.
@@ -36,8 +35,7 @@ pub(super) struct Follower {
 impl Follower {
     pub(super) fn new(p: &Platform, request: LogRequest) -> Self {
         let feed = p.logs.join(p, request.application);
-        let search = request.search.as_ref().map(|text| text.to_lowercase());
-        Self { p: p.clone(), feed, request, search, seen: HashMap::new(), lines: 0 }
+        Self { p: p.clone(), feed, request, seen: HashMap::new(), lines: 0 }
     }
 
     /// Until nobody takes what comes.
@@ -104,9 +102,6 @@ impl Follower {
         if is_of_the_past {
             return false;
         }
-        self.request.instance.is_none_or(|instance| line.instance == instance)
-            && self.request.streams.as_ref().is_none_or(|streams| streams.contains(&line.stream))
-            && self.search.as_ref().is_none_or(|text| line.message.to_lowercase().contains(text))
-            && self.request.least.is_none_or(|least| LogSeverity::of(&line.message) >= Some(least))
+        self.request.instance.is_none_or(|instance| line.instance == instance) && self.request.filter.takes(line)
     }
 }

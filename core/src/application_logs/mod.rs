@@ -11,11 +11,8 @@ use std::str::FromStr;
 
 use chrono::Timelike;
 use futures::Stream;
-use slipway_model::{
-    ApplicationId, InstanceId, Timestamp, Viewer,
-    state::{LogSeverity, LogStream},
-};
-use slipway_protocol::LogLine;
+use slipway_model::{ApplicationId, InstanceId, Timestamp, Viewer};
+use slipway_protocol::{LineFilter, LogLine};
 use slipway_store::{applications, instances};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -45,12 +42,7 @@ pub struct LogRequest {
     pub since: Option<Timestamp>,
     /// Of each instance's past, only this many of the newest lines.
     pub tail: Option<u32>,
-    /// `None`: all.
-    pub streams: Option<Vec<LogStream>>,
-    /// Only lines that contain this, in either case.
-    pub search: Option<String>,
-    /// Only lines that say they are at least so bad.
-    pub least: Option<LogSeverity>,
+    pub filter: LineFilter,
     /// Go on with new lines, and new instances, until the reader goes.
     pub follow: bool,
 }

@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use slipway_model::{
-    InstanceId, NodeId, Timestamp, Viewer,
-    state::{InstanceStatus, LogSeverity},
-};
+use slipway_model::{InstanceId, NodeId, Timestamp, Viewer, state::InstanceStatus};
 use slipway_protocol::{LogBatch, LogLine, LogQuery};
 use slipway_store::{
     Page,
@@ -42,7 +39,6 @@ enum News {
 pub(super) struct Reading {
     p: Platform,
     request: LogRequest,
-    search: Option<String>,
     open: HashSet<InstanceId>,
     /// The newest line of each instance that was passed on.
     seen: HashMap<InstanceId, Timestamp>,
@@ -63,7 +59,6 @@ impl Reading {
         let (merged, sources) = mpsc::channel(BATCHES);
         Self {
             p: p.clone(),
-            search: request.search.as_ref().map(|text| text.to_lowercase()),
             request,
             open: HashSet::new(),
             seen: HashMap::new(),
@@ -244,8 +239,6 @@ impl Reading {
             return false;
         }
         self.seen.insert(line.instance, line.at);
-        self.request.streams.as_ref().is_none_or(|streams| streams.contains(&line.stream))
-            && self.search.as_ref().is_none_or(|text| line.message.to_lowercase().contains(text))
-            && self.request.least.is_none_or(|least| LogSeverity::of(&line.message) >= Some(least))
+        self.request.filter.takes(line)
     }
 }

@@ -12,13 +12,13 @@ use slipway_model::{
     ApplicationId, InstanceId,
     state::{LogSeverity, OperationStatus},
 };
-use slipway_protocol::LogLine;
+use slipway_protocol::{LineFilter, LogLine};
 
 use crate::world::{EVERYBODY, World};
 
 fn all(application: ApplicationId) -> LogRequest {
     let (after, since, tail) = (None, None, None);
-    LogRequest { application, instance: None, after, since, tail, streams: None, search: None, least: None, follow: false }
+    LogRequest { application, instance: None, after, since, tail, filter: LineFilter::default(), follow: false }
 }
 
 async fn read(world: &World, request: LogRequest) -> Vec<LogLine> {
@@ -57,7 +57,7 @@ async fn what_instances_wrote_is_merged_by_time_and_searched() {
     assert_eq!(texts(&lines), ["one starts", "two starts", "one serves", "two SERVES"]);
     let rest = read(&world, LogRequest { after: Some(Cursor::from(&lines[1])), ..all(application.id) }).await;
     assert_eq!(texts(&rest), ["one serves", "two SERVES"], "resumes without losing or repeating a line");
-    let found = read(&world, LogRequest { search: Some("serves".into()), ..all(application.id) }).await;
+    let found = read(&world, LogRequest { filter: LineFilter::new(None, Some("serves"), None), ..all(application.id) }).await;
     assert_eq!(texts(&found), ["one serves", "two SERVES"]);
     let of_two = read(&world, LogRequest { instance: Some(two), tail: Some(1), ..all(application.id) }).await;
     assert_eq!(texts(&of_two), ["two SERVES"]);
@@ -178,7 +178,8 @@ async fn the_past_is_looked_at_page_by_page_in_both_directions() {
         }
     }
     assert_eq!(on, all.lines);
-    let found = look(Look { most: 1, search: Some("LINE".into()), until: Some(all.lines[4].at), ..Look::default() }).await;
+    let found =
+        look(Look { most: 1, filter: LineFilter::new(None, Some("LINE"), None), until: Some(all.lines[4].at), ..Look::default() }).await;
     assert_eq!((texts(&found.lines), found.more), (vec!["line 4"], true));
     let later = look(Look { most: 9, since: Some(all.lines[8].at), ..Look::default() }).await;
     assert_eq!(texts(&later.lines), ["line 9", "both", "both"]);
@@ -198,7 +199,7 @@ async fn only_lines_that_say_they_are_bad_enough_are_read_followed_and_found() {
         agent.write(one, second.try_into().unwrap(), text);
     }
     let bad = [r#"{"level":50,"msg":"it broke"}"#, "level=warn msg=full"];
-    let request = LogRequest { least: Some(LogSeverity::Warn), ..all(application.id) };
+    let request = LogRequest { filter: LineFilter::new(None, None, Some(LogSeverity::Warn)), ..all(application.id) };
     assert_eq!(texts(&read(&world, request.clone()).await), bad);
 
     let stream = application_logs::follow(&world.platform(), EVERYBODY, LogRequest { follow: true, ..request }).await.unwrap();
@@ -209,7 +210,7 @@ async fn only_lines_that_say_they_are_bad_enough_are_read_followed_and_found() {
     assert_eq!(next(&mut stream).await, ["[error] again"]);
 
     let instances = world.serving(application.id).await;
-    let look = Look { most: 9, least: Some(LogSeverity::Error), ..Look::default() };
+    let look = Look { most: 9, filter: LineFilter::new(None, None, Some(LogSeverity::Error)), ..Look::default() };
     let found = log_history::look(&world.platform(), &instances, &look).await;
     assert_eq!(texts(&found.lines), [bad[0], "[error] again"]);
     assert!(found.incomplete, "the agent of the tests does not know how bad lines are, so more may lie behind what it told");

@@ -23,7 +23,7 @@ use crate::{
         error::{Result, event_error},
         types::{
             build::{batch, line_number},
-            log::{LogBatch, LogLine},
+            log::{self, LogBatch, LogLine},
             state::{LogSeverity, LogStream},
         },
     },
@@ -98,18 +98,14 @@ impl LogSubscription {
         let after = after.transpose().map_err(|error| UserError::invalid("after", error.to_string()))?;
         let tail = u32::try_from(tail.unwrap_or(100)).ok().filter(|tail| i64::from(*tail) <= MAX_TAIL);
         let tail = tail.ok_or_else(|| UserError::invalid("tail", "Use 0 to 10,000."))?;
-        if search.as_ref().is_some_and(|search| search.chars().count() > 200) {
-            return Err(UserError::too_long("search", "Use at most 200 characters.").into());
-        }
+        let filter = log::filter(streams, search.as_deref(), min_severity)?;
         let request = LogRequest {
             application,
             instance: id_if("instanceId", instance_id.as_ref())?,
             after,
             since: None,
             tail: after.is_none().then_some(tail),
-            streams: streams.map(|streams| streams.into_iter().map(Into::into).collect()),
-            search,
-            least: min_severity.map(Into::into),
+            filter,
             follow: true,
         };
         let platform = ctx.platform().clone();

@@ -7,7 +7,7 @@ use slipway_store as store;
 use super::{
     Deployment, EnvironmentVariable, Organization, Plan, Region, Runtime, User,
     billing::PlanOffer,
-    log::LogPage,
+    log::{self, LogPage},
     metrics::{Asked, MetricName, MetricSeries},
     money::Money,
     source::{ApplicationSource, BuildConfig, HealthCheck},
@@ -280,23 +280,12 @@ impl Application {
     ) -> Result<LogPage> {
         let most = usize::try_from(first.unwrap_or(100)).ok().filter(|most| (1..=500).contains(most));
         let most = most.ok_or_else(|| UserError::invalid("first", "Use 1 to 500."))?;
-        if search.as_ref().is_some_and(|search| search.chars().count() > 200) {
-            return Err(UserError::too_long("search", "Use at most 200 characters.").into());
-        }
+        let filter = log::filter(streams, search.as_deref(), min_severity)?;
         let cursor = |path, text: Option<String>| {
             let cursor = text.map(|text| text.parse::<Cursor>()).transpose();
             cursor.map_err(|error| UserError::invalid(path, error.to_string()))
         };
-        let look = log_history::Look {
-            after: cursor("after", after)?,
-            before: cursor("before", before)?,
-            since,
-            until,
-            streams: streams.map(|streams| streams.into_iter().map(Into::into).collect()),
-            search,
-            least: min_severity.map(Into::into),
-            most,
-        };
+        let look = log_history::Look { after: cursor("after", after)?, before: cursor("before", before)?, since, until, filter, most };
         let only: Option<slipway_model::InstanceId> = id_if("instanceId", instance_id.as_ref())?;
         let mut instances = ctx.rows().list(lists::CurrentInstances {}, self.0.id, store::Page::first(store::Page::MOST)).await?.items;
         instances.retain(|instance| only.is_none_or(|only| only == instance.id));

@@ -3,9 +3,10 @@
 use async_graphql::{ComplexObject, ID, SimpleObject};
 use chrono::{DateTime, Utc};
 use slipway_model::state as model;
+use slipway_protocol::LineFilter;
 
 use super::state::{LogSeverity, LogStream};
-use crate::{application_logs::Cursor, log_history};
+use crate::{application_logs::Cursor, error::UserError, log_history};
 
 /// One line of a log.
 #[derive(Debug, Clone, SimpleObject)]
@@ -32,6 +33,15 @@ impl LogLine {
     async fn severity(&self) -> Option<LogSeverity> {
         model::LogSeverity::of(&self.message).map(Into::into)
     }
+}
+
+/// What the arguments of those who read lines say of these.
+pub(crate) fn filter(streams: Option<Vec<LogStream>>, search: Option<&str>, least: Option<LogSeverity>) -> Result<LineFilter, UserError> {
+    if search.is_some_and(|search| search.chars().count() > 200) {
+        return Err(UserError::too_long("search", "Use at most 200 characters."));
+    }
+    let streams = streams.map(|streams| streams.into_iter().map(Into::into).collect());
+    Ok(LineFilter::new(streams, search, least.map(Into::into)))
 }
 
 /// A piece of what was written.
