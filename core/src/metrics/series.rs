@@ -53,21 +53,24 @@ pub fn of_application(metrics: &[Metric], usage: &[ApplicationUsage], requests: 
             Metric::HttpP99Ms => latency(0.99),
         }
     };
-    let series = |metric: &Metric| Series {
-        metric: *metric,
-        points: steps.iter().filter_map(|(at, rows)| Some(Point { at: time(*at)?, value: value(*metric, *rows) })).collect(),
-    };
+    of_rows(metrics, steps.iter().map(|(at, rows)| (*at, *rows)), value)
+}
+
+/// A series of each metric, with a point of each row and the second at which its step begins.
+fn of_rows<R: Copy>(
+    metrics: &[Metric],
+    rows: impl Iterator<Item = (i64, R)> + Clone,
+    value: impl Fn(Metric, R) -> Option<f64>,
+) -> Vec<Series> {
+    let point = |metric, (at, row)| Some(Point { at: time(at)?, value: value(metric, row) });
+    let series = |metric: &Metric| Series { metric: *metric, points: rows.clone().filter_map(|row| point(*metric, row)).collect() };
     metrics.iter().map(series).collect()
 }
 
 /// What visitors ask is not known of one instance: they come to an application.
 #[must_use]
 pub fn of_instance(metrics: &[Metric], usage: &[InstanceUsage]) -> Vec<Series> {
-    let series = |metric: &Metric| Series {
-        metric: *metric,
-        points: usage.iter().filter_map(|row| Some(Point { at: time(row.at_seconds)?, value: value_of_instance(*metric, row) })).collect(),
-    };
-    metrics.iter().map(series).collect()
+    of_rows(metrics, usage.iter().map(|row| (row.at_seconds, row)), value_of_instance)
 }
 
 fn value_of_instance(metric: Metric, row: &InstanceUsage) -> Option<f64> {
@@ -86,11 +89,7 @@ fn value_of_instance(metric: Metric, row: &InstanceUsage) -> Option<f64> {
 /// Of a node its processors, its memory and its disk are measured.
 #[must_use]
 pub fn of_node(metrics: &[Metric], usage: &[NodeUsage]) -> Vec<Series> {
-    let series = |metric: &Metric| Series {
-        metric: *metric,
-        points: usage.iter().filter_map(|row| Some(Point { at: time(row.at_seconds)?, value: value_of_node(*metric, row) })).collect(),
-    };
-    metrics.iter().map(series).collect()
+    of_rows(metrics, usage.iter().map(|row| (row.at_seconds, row)), value_of_node)
 }
 
 fn value_of_node(metric: Metric, row: &NodeUsage) -> Option<f64> {
