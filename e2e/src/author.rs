@@ -9,8 +9,8 @@ use std::{env, fs};
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
-use crate::example_plugins::run;
-use crate::platform::{binary, workspace};
+use crate::example_plugins::{base_image, run};
+use crate::platform::binary;
 
 const IMAGE: &str = "slipway-e2e-author:1";
 const DOCKERFILE: &str = "FROM debian:bookworm-slim\n\
@@ -80,7 +80,7 @@ fn prepare() -> Result<()> {
     if Command::new("docker").args(["image", "inspect", IMAGE]).output().is_ok_and(|output| output.status.success()) {
         return Ok(());
     }
-    run(Command::new(binary()?).args(["images", "build", "debian:bookworm-slim", "--setup"]).arg(workspace().join("setup")))?;
+    base_image("debian:bookworm-slim")?;
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("Dockerfile"), DOCKERFILE)?;
     run(Command::new("docker").args(["build", "--quiet", "--network", "host", "--tag", IMAGE]).arg(folder.path()))

@@ -7,7 +7,7 @@ use std::{env, fs};
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
-use crate::platform::{dist, fresh_copy, workspace};
+use crate::platform::{binary, dist, fresh_copy, workspace};
 
 /// # Errors
 /// With all that the command said, when it failed.
@@ -16,6 +16,14 @@ pub fn run(command: &mut Command) -> Result<()> {
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     ensure!(output.status.success(), "{command:?} ended with {}:\n{said}", output.status);
     Ok(())
+}
+
+/// Makes sure of a base image, as its README tells an administrator to.
+///
+/// # Errors
+/// When nothing gives it.
+pub fn base_image(name: &str) -> Result<()> {
+    run(Command::new(binary()?).args(["images", "build", name, "--setup"]).arg(workspace().join("setup")))
 }
 
 /// The shipped plugins in a folder of their own, and in it the plugin of `examples/plugin-ID`, whose buildpack may be at `component`.

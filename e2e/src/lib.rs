@@ -26,7 +26,7 @@ pub use build_log::{LoggedStep, steps};
 pub use clients::{Clients, printed};
 pub use docker::{Container, containers};
 pub use endings::{Ending, Endings};
-pub use example_plugins::{plugins_with, run};
+pub use example_plugins::{base_image, plugins_with, run};
 pub use image::ImageFacts;
 pub use load::{Load, LoadReport};
 pub use platform::{Deployed, Platform, binary, dist, example, fresh_copy, workspace, write_app};

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use slipway_e2e::{Platform, binary, containers, fresh_copy, plugins_with, run, visit, visit_until, write_app};
+use slipway_e2e::{Platform, base_image, binary, containers, fresh_copy, plugins_with, run, visit, visit_until, write_app};
 
 const GO_SERVER: &str = r#"package main
 
@@ -54,15 +54,10 @@ fn target(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// Makes sure of a base image, as its README tells an administrator to.
-fn image(name: &str) -> Result<()> {
-    run(Command::new(binary()?).args(["images", "build", name, "--setup"]).arg(examples().join("../setup")))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_go_module_becomes_a_small_image_that_answers() -> Result<()> {
-    image("golang:1.27-bookworm")?;
-    image("busybox:1.37")?;
+    base_image("golang:1.27-bookworm")?;
+    base_image("busybox:1.37")?;
     let target = target("buildpacks");
     run(Command::new(binary()?).args(["buildpack", "test"]).arg(examples().join("buildpack-go")).env("CARGO_TARGET_DIR", &target))?;
     let plugins = plugins_with("runtime-go", Some(&target.join("wasm32-wasip2/release/go_buildpack.wasm")), &self::target("plugins"))?;
@@ -108,7 +103,7 @@ async fn a_go_module_becomes_a_small_image_that_answers() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_buildpack_written_in_python_deploys_a_deno_program() -> Result<()> {
-    image("denoland/deno:debian-2.9.8")?;
+    base_image("denoland/deno:debian-2.9.8")?;
     let project = fresh_copy(&examples().join("buildpack-deno"))?;
     let wit = examples().join("../buildpacks/wit/since_v0_1_0").canonicalize()?;
     let manifest = fs::read_to_string(project.path().join("buildpack.toml"))?;
@@ -136,7 +131,7 @@ fn lock(app: &Path) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sinatra_application_runs_on_the_ruby_of_debian() -> Result<()> {
-    image("debian:bookworm-slim")?;
+    base_image("debian:bookworm-slim")?;
     let target = target("buildpacks");
     run(Command::new(binary()?).args(["buildpack", "test"]).arg(examples().join("buildpack-ruby")).env("CARGO_TARGET_DIR", &target))?;
     let component = target.join("wasm32-wasip2/release/ruby_buildpack.wasm");

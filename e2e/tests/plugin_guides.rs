@@ -2,7 +2,7 @@
 //! compiler, and a platform: at a bare Debian of their own.
 
 use anyhow::{Context as _, Result};
-use slipway_e2e::{Author, Platform, Server, binary, run, workspace};
+use slipway_e2e::{Author, Platform, Server, base_image, workspace};
 
 /// The shell blocks of a page, each with the line that it begins on.
 fn commands(page: &str) -> Vec<(usize, String)> {
@@ -40,7 +40,7 @@ fn follow(guide: &str, author: &Author) -> Result<usize> {
 /// From an empty folder to an application in a language of the author's own, at its address.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guide_to_runtimes_works_as_it_is_written() -> Result<()> {
-    run(std::process::Command::new(binary()?).args(["images", "build", "busybox:1.37", "--setup"]).arg(workspace().join("setup")))?;
+    base_image("busybox:1.37")?;
     let platform = Platform::start().await?;
     let author = Author::of(&platform.url(""), &platform.token()?)?;
     assert!(follow("runtime.md", &author)? >= 9);
