@@ -105,15 +105,16 @@ impl Sql {
         let from = list.text.strip_prefix(Self::LIST).unwrap_or_default();
         let table = from.split(' ').next().unwrap_or_default();
         let rows = format!("SELECT rowid FROM {}", name_first(from, "parents.parent"));
-        let added = list.values.len() + 1..list.values.len() + parents.len().next_power_of_two();
-        let places: String = added.map(|place| format!(", (${place})")).collect();
+        // The first is the list's own first value.
+        let begin = list.values.len();
+        list.values.extend(parents.iter().skip(1).map(|parent| Value::Uuid(Some(*parent))));
+        // Nothing belongs to those that are not there.
+        list.values.resize(begin + parents.len().next_power_of_two() - 1, Value::Uuid(None));
+        let places: String = (begin + 1..=list.values.len()).map(|place| format!(", (${place})")).collect();
         list.text = format!(
             "WITH parents (parent) AS (VALUES ($1){places}) \
              SELECT lists.* FROM parents CROSS JOIN {table} AS lists NOT INDEXED ON lists.rowid IN ({rows}) WHERE 1 = 1"
         );
-        list.values.extend(parents.iter().skip(1).map(|parent| Value::Uuid(Some(*parent))));
-        // Nothing belongs to those that are not there.
-        list.values.extend((parents.len()..parents.len().next_power_of_two()).map(|_| Value::Uuid(None)));
         list
     }
 
