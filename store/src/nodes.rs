@@ -286,17 +286,21 @@ pub async fn bump_all_generations(tx: &mut Tx) -> Result<Vec<NodeId>, StoreError
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// Records how far the node's observation has come, and why no visitor can come in there. `false`: this is late news.
-pub async fn observed(tx: &mut Tx, id: NodeId, generation: i64, sequence: i64, ingress_problem: Option<&str>) -> Result<bool, StoreError> {
+/// Records how far the node's observation has come. `false`: this is late news.
+pub async fn observed(tx: &mut Tx, id: NodeId, generation: i64, sequence: i64) -> Result<bool, StoreError> {
     let rows = execute!(
         tx,
-        "UPDATE nodes SET observed_generation = $2, observed_sequence = $3, ingress_problem = $4 WHERE id = $1 AND observed_sequence <= $3",
+        "UPDATE nodes SET observed_generation = $2, observed_sequence = $3 WHERE id = $1 AND observed_sequence <= $3",
         id,
         generation,
-        sequence,
-        ingress_problem
+        sequence
     )?;
     Ok(rows == 1)
+}
+
+/// Records why no visitor can come in at a node, or that they can.
+pub async fn set_ingress_problem(tx: &mut Tx, id: NodeId, problem: Option<&str>) -> Result<(), StoreError> {
+    execute!(tx, "UPDATE nodes SET ingress_problem = $2 WHERE id = $1", id, problem).map(drop)
 }
 
 /// The node has made another key. Both hold until it comes with the new one.

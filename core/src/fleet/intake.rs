@@ -216,13 +216,11 @@ pub(super) async fn observed(pace: &mut Pace, p: &Platform, node: NodeId, seen: 
         applications::lock(&mut tx, viewer, *id).await?;
     }
     let generation = i64::try_from(seen.generation).unwrap_or(i64::MAX);
-    let Some(before) = nodes::find(&mut tx, node).await? else { return Err(Error::NotFound) };
-    let problem = seen.ingress_problem.as_deref().map(shortened);
-    if !nodes::observed(&mut tx, node, generation, i64::try_from(seen.sequence).unwrap_or(i64::MAX), problem).await? {
+    if !nodes::observed(&mut tx, node, generation, i64::try_from(seen.sequence).unwrap_or(i64::MAX)).await? {
         return Ok(());
     }
     let Some(row) = nodes::find(&mut tx, node).await? else { return Err(Error::NotFound) };
-    let is_way_in_news = ingress_changed(&mut tx, p, &before, &row).await?;
+    let is_way_in_news = ingress_changed(&mut tx, p, &row, seen.ingress_problem.as_deref().map(shortened)).await?;
     let by_id: HashMap<InstanceId, _> = seen.instances.iter().map(|instance| (instance.id, instance)).collect();
     let mut rows: HashMap<InstanceId, Instance> = instances::by_ids(&mut tx, viewer, &named).await?;
     rows.extend(instances::open_on(&mut tx, node).await?.into_iter().map(|row| (row.id, row)));
@@ -292,14 +290,17 @@ pub(super) async fn observed(pace: &mut Pace, p: &Platform, node: NodeId, seen: 
     Ok(())
 }
 
-/// Tells administrators that no visitor can come in at a node any more, or that they can again.
-async fn ingress_changed(tx: &mut slipway_store::Tx, p: &Platform, before: &Node, now: &Node) -> Result<bool> {
-    let (kind, message) = match (&before.ingress_problem, &now.ingress_problem) {
-        (before, now) if before == now => return Ok(false),
-        (_, Some(problem)) => ("node.ingress_unusable", format!("No visitor can come in at node {}: {problem}.", now.name)),
-        (_, None) => ("node.ingress_usable", format!("Visitors can come in at node {} again.", now.name)),
+/// Records that no visitor can come in at a node any more, or that they can again, and tells administrators. `false`: it is as it was.
+async fn ingress_changed(tx: &mut slipway_store::Tx, p: &Platform, node: &Node, problem: Option<&str>) -> Result<bool> {
+    if node.ingress_problem.as_deref() == problem {
+        return Ok(false);
+    }
+    nodes::set_ingress_problem(tx, node.id, problem).await?;
+    let (kind, message) = match problem {
+        Some(problem) => ("node.ingress_unusable", format!("No visitor can come in at node {}: {problem}.", node.name)),
+        None => ("node.ingress_usable", format!("Visitors can come in at node {} again.", node.name)),
     };
-    events::record_platform(tx, p, now.id.to_string(), kind, message).await?;
+    events::record_platform(tx, p, node.id.to_string(), kind, message).await?;
     Ok(true)
 }
 

@@ -147,7 +147,7 @@ impl Talk {
     ) -> Result<std::convert::Infallible, Ends> {
         intake::hello(&self.p, self.session.node, hello).await.map_err(internal)?;
         self.send(CoreMessage::Welcome(Welcome {
-            protocol_version: hello.protocol_versions[1].min(PROTOCOL_VERSIONS[1]),
+            protocol_version: self.session.version,
             core_version: env!("CARGO_PKG_VERSION").into(),
             session_token: token,
             now: self.p.now(),

@@ -62,15 +62,17 @@ async fn a_session_begins_ahead_of_whatever_the_agent_has() {
             assert_eq!(nodes::find(&mut tx, node.id).await.unwrap().unwrap().generation, ours);
         }
         nodes::bump_generation(&mut tx, node.id).await.unwrap();
-        assert!(nodes::observed(&mut tx, node.id, 9, 5, Some("it has no nginx")).await.unwrap());
-        assert!(!nodes::observed(&mut tx, node.id, 8, 4, None).await.unwrap(), "late news");
+        assert!(nodes::observed(&mut tx, node.id, 9, 5).await.unwrap());
+        nodes::set_ingress_problem(&mut tx, node.id, Some("it has no nginx")).await.unwrap();
+        assert!(!nodes::observed(&mut tx, node.id, 8, 4).await.unwrap(), "late news");
         let seen = nodes::find(&mut tx, node.id).await.unwrap().unwrap();
         assert_eq!((seen.generation, seen.observed_generation, seen.observed_sequence), (9, 9, 5));
         assert_eq!(seen.ingress_problem.as_deref(), Some("it has no nginx"));
         assert_eq!(nodes::bump_all_generations(&mut tx).await.unwrap(), [node.id]);
         assert_eq!(nodes::find(&mut tx, node.id).await.unwrap().unwrap().generation, 10);
         assert!(nodes::hello(&mut tx, node.id, &facts(0), NodeStatus::Online, world.later(2)).await.unwrap());
-        assert!(nodes::observed(&mut tx, node.id, 9, 1, None).await.unwrap(), "a session numbers anew");
+        assert!(nodes::observed(&mut tx, node.id, 9, 1).await.unwrap(), "a session numbers anew");
+        nodes::set_ingress_problem(&mut tx, node.id, None).await.unwrap();
         assert_eq!(nodes::find(&mut tx, node.id).await.unwrap().unwrap().ingress_problem, None);
     })
     .await;
