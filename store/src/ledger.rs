@@ -9,7 +9,7 @@ use slipway_model::{
 };
 use uuid::Uuid;
 
-use crate::{Cursor, Listed, Order, Page, Slice, Sql, StoreError, Tx, scope};
+use crate::{Cursor, Listed, Order, Page, Slice, Sql, StoreError, Tx, insert::Insert, scope};
 
 row! {
     pub struct LedgerEntry {
@@ -64,25 +64,24 @@ impl LedgerEntry {
     }
 }
 
-/// Rows of one statement: SQLite takes 32766 values.
-const ROWS: usize = 500;
+/// Keys that are looked for in one statement.
+const KEYS: usize = 500;
 
 /// Writes entries, all or none. [`StoreError::Conflict`] when one of their keys is taken.
 pub async fn append(tx: &mut Tx, viewer: &Viewer, entries: &[LedgerEntry]) -> Result<(), StoreError> {
     for entry in entries {
         scope::check(viewer, entry.organization_id)?;
     }
-    for entries in entries.chunks(ROWS) {
-        let mut sql = sql!(
-            "INSERT INTO ledger_entries (id, organization_id, sequence, kind, debit, credit, amount_nanos, currency, balance_after_nanos,
-                subject_id, resource_id, description, period_start, period_end, quantity_micros, hourly_rate_nanos, used_before_micros,
-                idempotency_key, created_at) VALUES"
-        );
-        for (index, entry) in entries.iter().enumerate() {
-            let row = " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-            sql = if index == 0 { sql.number(row) } else { sql.push(",").number(row) };
-            sql = sql
-                .bind(entry.id)
+    let insert = Insert {
+        into: "INSERT INTO ledger_entries (id, organization_id, sequence, kind, debit, credit, amount_nanos, currency, balance_after_nanos,
+            subject_id, resource_id, description, period_start, period_end, quantity_micros, hourly_rate_nanos, used_before_micros,
+            idempotency_key, created_at) VALUES",
+        row: " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        otherwise: "",
+    };
+    insert
+        .all(tx, entries, |sql, entry| {
+            sql.bind(entry.id)
                 .bind(entry.organization_id)
                 .bind(entry.sequence)
                 .bind(entry.kind)
@@ -100,17 +99,15 @@ pub async fn append(tx: &mut Tx, viewer: &Viewer, entries: &[LedgerEntry]) -> Re
                 .bind(entry.hourly_rate)
                 .bind(entry.used_before_micros)
                 .bind(&entry.idempotency_key)
-                .bind(entry.created_at);
-        }
-        execute!(tx, sql)?;
-    }
-    Ok(())
+                .bind(entry.created_at)
+        })
+        .await
 }
 
 /// Which of an organization's keys are written already.
 pub async fn written(tx: &mut Tx, viewer: &Viewer, organization: OrganizationId, keys: &[String]) -> Result<HashSet<String>, StoreError> {
     let mut written = HashSet::new();
-    for keys in keys.chunks(ROWS) {
+    for keys in keys.chunks(KEYS) {
         let sql = sql!("SELECT idempotency_key FROM ledger_entries WHERE organization_id = $1", organization);
         let rows: Vec<(String,)> = fetch_all!(tx, sql.any("idempotency_key", keys).within("organization_id", viewer))?;
         written.extend(rows.into_iter().map(|(key,)| key));

@@ -22,6 +22,7 @@ mod column;
 pub mod crypt;
 mod db;
 mod error;
+mod insert;
 #[macro_use]
 mod macros;
 mod page;

@@ -7,13 +7,10 @@ use std::collections::HashMap;
 
 use slipway_model::{ApplicationId, InstanceId, NodeId, OrganizationId, Viewer};
 
-use crate::{Sql, StoreError, Tx};
+use crate::{Sql, StoreError, Tx, insert::Insert};
 
 /// Classes of latency.
 pub const LATENCY_CLASSES: usize = 12;
-
-/// Rows of one statement.
-const ROWS: usize = 200;
 
 /// What one instance used in one slot.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -144,92 +141,82 @@ row! {
 
 /// Writes samples of the shortest slots. No two are of the same instance and slot.
 pub async fn add_instances(tx: &mut Tx, resolution: i64, samples: &[InstanceSample]) -> Result<(), StoreError> {
-    let into = "INSERT INTO instance_samples (instance_id, resolution, at_seconds, organization_id, application_id, samples, cpu_percent,
-             memory_bytes, memory_limit_bytes, disk_bytes, net_rx_bytes, net_tx_bytes) VALUES ";
-    let otherwise = " ON CONFLICT (instance_id, resolution, at_seconds) DO UPDATE SET cpu_percent = excluded.cpu_percent,
+    let insert = Insert {
+        into: "INSERT INTO instance_samples (instance_id, resolution, at_seconds, organization_id, application_id, samples, cpu_percent,
+             memory_bytes, memory_limit_bytes, disk_bytes, net_rx_bytes, net_tx_bytes) VALUES",
+        row: " (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)",
+        otherwise: " ON CONFLICT (instance_id, resolution, at_seconds) DO UPDATE SET cpu_percent = excluded.cpu_percent,
              memory_bytes = excluded.memory_bytes, memory_limit_bytes = excluded.memory_limit_bytes,
              disk_bytes = COALESCE(excluded.disk_bytes, instance_samples.disk_bytes),
              net_rx_bytes = instance_samples.net_rx_bytes + excluded.net_rx_bytes,
-             net_tx_bytes = instance_samples.net_tx_bytes + excluded.net_tx_bytes";
-    add(tx, samples, into, otherwise, |sql, sample| {
-        sql.number("(?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)")
-            .bind(sample.instance_id)
-            .bind(resolution)
-            .bind(sample.at_seconds)
-            .bind(sample.organization_id)
-            .bind(sample.application_id)
-            .bind(sample.cpu_percent)
-            .bind(sample.memory_bytes)
-            .bind(sample.memory_limit_bytes)
-            .bind(sample.disk_bytes)
-            .bind(sample.net_rx_bytes)
-            .bind(sample.net_tx_bytes)
-    })
-    .await
+             net_tx_bytes = instance_samples.net_tx_bytes + excluded.net_tx_bytes",
+    };
+    insert
+        .all(tx, samples, |sql, sample| {
+            sql.bind(sample.instance_id)
+                .bind(resolution)
+                .bind(sample.at_seconds)
+                .bind(sample.organization_id)
+                .bind(sample.application_id)
+                .bind(sample.cpu_percent)
+                .bind(sample.memory_bytes)
+                .bind(sample.memory_limit_bytes)
+                .bind(sample.disk_bytes)
+                .bind(sample.net_rx_bytes)
+                .bind(sample.net_tx_bytes)
+        })
+        .await
 }
 
 /// As [`add_instances`], of what visitors asked. No two are of the same application, node and slot.
 pub async fn add_requests(tx: &mut Tx, resolution: i64, samples: &[HttpSample]) -> Result<(), StoreError> {
-    let into = "INSERT INTO http_samples (application_id, resolution, at_seconds, node_id, organization_id, requests, server_errors,
+    let insert = Insert {
+        into: "INSERT INTO http_samples (application_id, resolution, at_seconds, node_id, organization_id, requests, server_errors,
              latency_0, latency_1, latency_2, latency_3, latency_4, latency_5, latency_6, latency_7, latency_8, latency_9, latency_10,
-             latency_11) VALUES ";
-    let otherwise = " ON CONFLICT (application_id, resolution, at_seconds, node_id) DO UPDATE SET
+             latency_11) VALUES",
+        row: " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        otherwise: " ON CONFLICT (application_id, resolution, at_seconds, node_id) DO UPDATE SET
              requests = http_samples.requests + excluded.requests, server_errors = http_samples.server_errors + excluded.server_errors,
              latency_0 = http_samples.latency_0 + excluded.latency_0, latency_1 = http_samples.latency_1 + excluded.latency_1,
              latency_2 = http_samples.latency_2 + excluded.latency_2, latency_3 = http_samples.latency_3 + excluded.latency_3,
              latency_4 = http_samples.latency_4 + excluded.latency_4, latency_5 = http_samples.latency_5 + excluded.latency_5,
              latency_6 = http_samples.latency_6 + excluded.latency_6, latency_7 = http_samples.latency_7 + excluded.latency_7,
              latency_8 = http_samples.latency_8 + excluded.latency_8, latency_9 = http_samples.latency_9 + excluded.latency_9,
-             latency_10 = http_samples.latency_10 + excluded.latency_10, latency_11 = http_samples.latency_11 + excluded.latency_11";
-    add(tx, samples, into, otherwise, |sql, sample| {
-        let sql = sql
-            .number("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-            .bind(sample.application_id)
-            .bind(resolution)
-            .bind(sample.at_seconds)
-            .bind(sample.node_id)
-            .bind(sample.organization_id)
-            .bind(sample.requests)
-            .bind(sample.server_errors);
-        sample.latency.iter().fold(sql, |sql, count| sql.bind(*count))
-    })
-    .await
+             latency_10 = http_samples.latency_10 + excluded.latency_10, latency_11 = http_samples.latency_11 + excluded.latency_11",
+    };
+    insert
+        .all(tx, samples, |sql, sample| {
+            let sql = sql
+                .bind(sample.application_id)
+                .bind(resolution)
+                .bind(sample.at_seconds)
+                .bind(sample.node_id)
+                .bind(sample.organization_id)
+                .bind(sample.requests)
+                .bind(sample.server_errors);
+            sample.latency.iter().fold(sql, |sql, count| sql.bind(*count))
+        })
+        .await
 }
 
 /// As [`add_instances`], of nodes. No two are of the same node and slot.
 pub async fn add_nodes(tx: &mut Tx, resolution: i64, samples: &[NodeSample]) -> Result<(), StoreError> {
-    let into =
-        "INSERT INTO node_samples (node_id, resolution, at_seconds, samples, cpu_percent, memory_used_bytes, storage_used_bytes) VALUES ";
-    let otherwise = " ON CONFLICT (node_id, resolution, at_seconds) DO UPDATE SET cpu_percent = excluded.cpu_percent,
-             memory_used_bytes = excluded.memory_used_bytes, storage_used_bytes = excluded.storage_used_bytes";
-    add(tx, samples, into, otherwise, |sql, sample| {
-        sql.number("(?, ?, ?, 1, ?, ?, ?)")
-            .bind(sample.node_id)
-            .bind(resolution)
-            .bind(sample.at_seconds)
-            .bind(sample.cpu_percent)
-            .bind(sample.memory_used_bytes)
-            .bind(sample.storage_used_bytes)
-    })
-    .await
-}
-
-/// Writes rows, so many in each statement as one may have values for. `row` adds the values of one.
-async fn add<T>(
-    tx: &mut Tx,
-    samples: &[T],
-    into: &'static str,
-    otherwise: &'static str,
-    row: impl Fn(Sql, &T) -> Sql,
-) -> Result<(), StoreError> {
-    for samples in samples.chunks(ROWS) {
-        let rows = samples
-            .iter()
-            .enumerate()
-            .fold(Sql::new(into), |sql, (index, sample)| row(if index > 0 { sql.push(", ") } else { sql }, sample));
-        execute!(tx, rows.push(otherwise))?;
-    }
-    Ok(())
+    let insert = Insert {
+        into: "INSERT INTO node_samples (node_id, resolution, at_seconds, samples, cpu_percent, memory_used_bytes, storage_used_bytes) VALUES",
+        row: " (?, ?, ?, 1, ?, ?, ?)",
+        otherwise: " ON CONFLICT (node_id, resolution, at_seconds) DO UPDATE SET cpu_percent = excluded.cpu_percent,
+             memory_used_bytes = excluded.memory_used_bytes, storage_used_bytes = excluded.storage_used_bytes",
+    };
+    insert
+        .all(tx, samples, |sql, sample| {
+            sql.bind(sample.node_id)
+                .bind(resolution)
+                .bind(sample.at_seconds)
+                .bind(sample.cpu_percent)
+                .bind(sample.memory_used_bytes)
+                .bind(sample.storage_used_bytes)
+        })
+        .await
 }
 
 /// The beginning of the last slot of this length that there is.

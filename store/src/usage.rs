@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use slipway_model::{Money, OrganizationId, Timestamp, UsageId, Viewer, state::UsageKind};
 use uuid::Uuid;
 
-use crate::{StoreError, Tx};
+use crate::{StoreError, Tx, insert::Insert};
 
 row! {
     pub struct UsageRecord {
@@ -151,25 +151,19 @@ row! {
     }
 }
 
-/// Rows of one statement.
-const ROWS: usize = 1_000;
-
 /// Adds to the days. Of each day, subject and kind one.
 pub async fn add_days(tx: &mut Tx, days: &[UsageDay]) -> Result<(), StoreError> {
-    for days in days.chunks(ROWS) {
-        let mut sql = sql!("INSERT INTO usage_days (organization_id, subject_id, kind, day, micros, amount_nanos) VALUES");
-        for (index, day) in days.iter().enumerate() {
-            let row = " (?, ?, ?, ?, ?, ?)";
-            sql = if index == 0 { sql.number(row) } else { sql.push(",").number(row) };
-            sql = sql.bind(day.organization_id).bind(day.subject_id).bind(day.kind).bind(day.day).bind(day.micros).bind(day.amount);
-        }
-        let sql = sql.push(
-            " ON CONFLICT (organization_id, day, subject_id, kind) DO UPDATE
-                SET micros = usage_days.micros + excluded.micros, amount_nanos = usage_days.amount_nanos + excluded.amount_nanos",
-        );
-        execute!(tx, sql)?;
-    }
-    Ok(())
+    let insert = Insert {
+        into: "INSERT INTO usage_days (organization_id, subject_id, kind, day, micros, amount_nanos) VALUES",
+        row: " (?, ?, ?, ?, ?, ?)",
+        otherwise: " ON CONFLICT (organization_id, day, subject_id, kind) DO UPDATE
+            SET micros = usage_days.micros + excluded.micros, amount_nanos = usage_days.amount_nanos + excluded.amount_nanos",
+    };
+    insert
+        .all(tx, days, |sql, day| {
+            sql.bind(day.organization_id).bind(day.subject_id).bind(day.kind).bind(day.day).bind(day.micros).bind(day.amount)
+        })
+        .await
 }
 
 /// The days of a span of time, oldest first.
