@@ -17,6 +17,7 @@ use super::{
 use crate::{
     Platform,
     auth::Caller,
+    capacity::{self, Taken},
     deployments::LAST_LINES,
     error::{Error, Result},
     quotas::Standing,
@@ -148,6 +149,7 @@ tables! {
     AskedForCodes => bool, |tx, _viewer, ids| per(ids, AskedForCodes, async |ids| store::two_factor::confirmed_of(tx, ids).await);
     PromisedOn => store::nodes::Allocated, |tx, _viewer, ids| per(ids, PromisedOn, async |ids| store::nodes::allocated(tx, ids).await);
     UsersOf => i64, |tx, _viewer, ids| per(ids, UsersOf, async |ids| store::plans::application_counts(tx, ids).await);
+    TakenIn => Taken, |tx, _viewer, ids| per(ids, TakenIn, async |ids| capacity::taken(tx, ids).await);
     RoomIn => bool, |tx, _viewer, ids| per(ids, RoomIn, async |ids| store::regions::have_capacity(tx, ids).await);
     RuntimesOf => Vec<store::runtimes::Runtime>, |tx, _viewer, kinds| runtimes_of(tx, kinds);
 }
@@ -192,6 +194,8 @@ ids_of! {
     PromisedOn(NodeId);
     /// How many applications use a plan.
     UsersOf(PlanId);
+    /// What is promised of a region's nodes.
+    TakenIn(RegionId);
     /// Whether a region has a node to place on.
     RoomIn(RegionId);
 }

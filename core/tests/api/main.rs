@@ -39,3 +39,4 @@ mod tokens;
 mod upkeep;
 mod uploads;
 mod watching;
+mod who_sees;

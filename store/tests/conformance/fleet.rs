@@ -33,6 +33,10 @@ async fn a_node_is_found_and_listed() {
         let page = Page::default();
         assert_eq!(nodes::list(&mut tx, Some(world.region.id), Some(&[NodeStatus::Online]), &page).await.unwrap().items.len(), 2);
         assert_eq!(nodes::list(&mut tx, None, Some(&[NodeStatus::Offline]), &page).await.unwrap().items.len(), 0);
+        let nowhere = slipway_model::RegionId::new(&world.clock);
+        let standing = nodes::of_each_region(&mut tx, &[world.region.id, nowhere], &Page::first(1)).await.unwrap();
+        let there = &standing[&world.region.id];
+        assert!(there.items.len() == 1 && there.has_next && standing.get(&nowhere).is_none_or(|slice| slice.items.is_empty()));
         node.name = "renamed".into();
         node.cordoned = true;
         node.labels = serde_json::json!({"a": "b"});
