@@ -78,6 +78,12 @@ pub struct BuildTask {
     #[serde(serialize_with = "crate::expose_values")]
     pub secrets: BTreeMap<EnvKey, Secret>,
     pub limits: BuildLimits,
+    /// Nothing is taken from earlier builds.
+    #[serde(default)]
+    pub fresh: bool,
+    /// The application's download caches are those since this deployment; `None`: as old as the application.
+    #[serde(default)]
+    pub caches_since: Option<DeploymentId>,
 }
 
 /// R7.

@@ -92,6 +92,7 @@ impl Builder {
             labels: lowered.labels,
             secrets: spec.secrets.iter().map(|(key, value)| (key.as_str().to_owned(), value.clone())).collect(),
             network,
+            fresh: spec.fresh,
         };
         let context = context::stream(lowered.dockerfile_path, lowered.dockerfile, lowered.context);
         let memory = spec.limits.memory_bytes.saturating_mul(i64::try_from(self.config.concurrent_builds).unwrap_or(1));
@@ -108,7 +109,7 @@ impl Builder {
         real_root(&source, &spec.root_directory)?;
         let listing = Listing::read(&source, &spec.root_directory).map_err(|error| disk(&error))?;
         let options = LowerOptions {
-            scope: task.application.to_string(),
+            scope: spec.caches_since.map_or_else(|| task.application.to_string(), |since| format!("{}-{since}", task.application)),
             labels: spec.labels.clone(),
             secrets: spec.secrets.keys().map(|key| key.as_str().to_owned()).collect(),
             secrets_fingerprint: self.fingerprint(spec).map_err(|error| disk(&error))?,

@@ -18,7 +18,7 @@ use slipway_model::{
     system_clock,
 };
 use slipway_protocol::{
-    AgentMessage, CA_PATH, CONNECT_PATH, CoreMessage, DesiredState, ENROLL_PATH, EnrollRequest, EnrollResponse, Heartbeat, Hello, LogBatch,
+    AgentMessage, CA_PATH, CONNECT_PATH, BuildTask, CoreMessage, DesiredState, ENROLL_PATH, EnrollRequest, EnrollResponse, Heartbeat, Hello, LogBatch,
     LogLine, LogQuery, LogQueryId, NodeFacts, ObservedInstance, ObservedRoute, ObservedState, Outcome, PROTOCOL_VERSIONS, Samples, Task,
     TaskEvent, TaskEventKind, TaskFailure, TaskSpec, Welcome, challenge_payload,
 };
@@ -120,6 +120,7 @@ struct Record {
     lost_requests: HashMap<ApplicationId, u32>,
     /// Measured and not sent yet.
     samples: Vec<Samples>,
+    builds: Vec<BuildTask>,
 }
 
 pub struct Agent {
@@ -290,6 +291,12 @@ impl Agent {
 
     pub fn tasks_begun(&self) -> Vec<u32> {
         self.record().begun.values().copied().collect()
+    }
+
+    /// What it was to build, in order.
+    #[allow(dead_code, reason = "for the tests of rollouts")]
+    pub fn builds(&self) -> Vec<BuildTask> {
+        self.record().builds.clone()
     }
 
     pub fn canceled_tasks(&self) -> usize {
@@ -505,6 +512,9 @@ fn work(record: &mut Record, behaviour: &Behaviour) -> bool {
             let Some(task) = PENDING.lock().unwrap().remove(&id) else { continue };
             *record.begun.entry(id).or_default() += 1;
             record.tasks.insert(id, perform(&task, behaviour));
+            if let TaskSpec::Build(build) = task.spec {
+                record.builds.push(build);
+            }
         }
     }
     let before = format!("{:?}{:?}", record.containers, record.routes);

@@ -328,7 +328,7 @@ fn in_order(mut events: Vec<slipway_store::events::Event>) -> Vec<String> {
 }
 
 pub fn deploy(application: ApplicationId) -> DeployRequest {
-    DeployRequest { application, source: None, idempotency_key: None, trigger: DeploymentTrigger::Manual }
+    DeployRequest { application, source: None, fresh: false, idempotency_key: None, trigger: DeploymentTrigger::Manual }
 }
 
 /// For `Clock` methods on a manual clock.
