@@ -161,6 +161,9 @@ pub enum Outcome {
         /// TCP ports that the image exposes.
         exposed_ports: Vec<u16>,
         log_truncated: bool,
+        /// Whether every command and every copy was unchanged since an earlier build. `None`: there was none, or the agent does not say.
+        #[serde(default)]
+        from_cache: Option<bool>,
     },
     Ran {
         exit_code: i64,

@@ -11,6 +11,7 @@ mod access;
 mod audit;
 mod billing;
 mod bombs;
+mod build_facts;
 mod canaries;
 mod cop;
 mod dump;

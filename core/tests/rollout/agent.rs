@@ -619,5 +619,6 @@ fn perform(task: &Task, behaviour: &Behaviour) -> Vec<TaskEvent> {
 }
 
 fn built(image: String) -> Outcome {
-    Outcome::Built { image, digest: "sha256:0".into(), image_bytes: 1 << 20, exposed_ports: vec![8000], log_truncated: false }
+    let (digest, exposed_ports, from_cache) = ("sha256:0".into(), vec![8000], Some(true));
+    Outcome::Built { image, digest, image_bytes: 1 << 20, exposed_ports, log_truncated: false, from_cache }
 }

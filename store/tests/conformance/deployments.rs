@@ -115,6 +115,10 @@ async fn a_log_is_read_on_from_any_line() {
         }
         let ends = build_logs::ends_of(&mut tx, &world.viewer, &[id], 3).await.unwrap();
         assert_eq!(ends[&id].iter().map(|line| line.message.clone()).collect::<Vec<_>>(), &lines[2..]);
+        build_logs::append(&mut tx, id, None, world.now(), &["ä".to_owned()]).await.unwrap();
+        let unlogged = slipway_model::DeploymentId::new(&world.clock);
+        let sizes = build_logs::sizes_of(&mut tx, &world.viewer, &[id, unlogged]).await.unwrap();
+        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [(id, 5 * 7 + 3)], "in bytes, with the ends of lines");
     })
     .await;
 }

@@ -201,6 +201,20 @@ async fn a_tasks_events_are_counted_once_and_in_order() {
         assert!(!tasks::finish(&mut tx, task.id, TaskStatus::Failed, &outcome, world.later(2)).await.unwrap());
         assert!(!tasks::count_event(&mut tx, task.id, 3).await.unwrap(), "it has ended");
         assert_eq!(tasks::unfinished_of_node(&mut tx, task.node_id).await.unwrap(), []);
+        let built = tasks::build_outcomes_of(&mut tx, &world.viewer, &[task.deployment_id]).await.unwrap();
+        assert_eq!(built.get(&task.deployment_id), Some(&outcome));
+        let built_task = Task {
+            id: TaskId::new(&world.clock),
+            status: TaskStatus::Failed,
+            outcome: Some(serde_json::json!({"result": "failed"})),
+            created_at: world.later(1),
+            finished_at: Some(world.later(2)),
+            operation_id: None,
+            ..task.clone()
+        };
+        tasks::insert(&mut tx, &built_task).await.unwrap();
+        let built = tasks::build_outcomes_of(&mut tx, &world.viewer, &[task.deployment_id]).await.unwrap();
+        assert_eq!(built.get(&task.deployment_id), built_task.outcome.as_ref(), "of the last");
         let second = Task { id: TaskId::new(&world.clock), ..task.clone() };
         tasks::insert(&mut tx, &second).await.unwrap();
         let canceled = tasks::cancel_of_operation(&mut tx, rollout.operation.id, world.later(3)).await.unwrap();
@@ -208,7 +222,7 @@ async fn a_tasks_events_are_counted_once_and_in_order() {
         let all = tasks::of_deployment(&mut tx, task.deployment_id).await.unwrap();
         let mut statuses: Vec<_> = all.iter().map(|task| task.status).collect();
         statuses.sort_unstable();
-        assert_eq!(statuses, [TaskStatus::Succeeded, TaskStatus::Canceled]);
+        assert_eq!(statuses, [TaskStatus::Succeeded, TaskStatus::Failed, TaskStatus::Canceled]);
     })
     .await;
 }

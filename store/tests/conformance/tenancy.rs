@@ -22,7 +22,7 @@ use slipway_store::{
     ledger::{self, LedgerEntry},
     memberships, operations,
     organizations::{self, Organization},
-    quotas, releases, spending_alerts, suspensions, uploads, usage,
+    quotas, releases, spending_alerts, suspensions, tasks, uploads, usage,
     variables::{self, Variable},
 };
 use slipway_store_testing::{TestDatabase, on_both};
@@ -131,6 +131,13 @@ async fn owned(tx: &mut Tx, world: &World) -> Owned {
     let invitation = crate::invitations::invitation(world, "guest@example.org");
     invitations::insert(tx, &world.viewer, &invitation, Sha256Digest::of(b"invitation")).await.unwrap();
     let audit_event = audit::append(tx, &crate::audit::event(world, "x")).await.unwrap().id;
+    let task = slipway_store::tasks::Task {
+        kind: slipway_model::state::TaskKind::Build,
+        outcome: Some(serde_json::json!({})),
+        operation_id: None,
+        ..rollout.task.clone()
+    };
+    tasks::insert(tx, &task).await.unwrap();
     let membership = memberships::of_user(tx, world.owner.id).await.unwrap()[0].id;
     Owned {
         organization: world.organization.clone(),
@@ -326,6 +333,8 @@ async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer,
         instances::desired_of(tx, viewer, application),
         build_logs::after(tx, viewer, of.deployment, 0, 10),
         only(build_logs::ends_of(tx, viewer, &[of.deployment], 10)),
+        only(build_logs::sizes_of(tx, viewer, &[of.deployment])),
+        only(tasks::build_outcomes_of(tx, viewer, &[of.deployment])),
         operations::find(tx, viewer, of.operation),
         operations::by_ids(tx, viewer, &[of.operation]),
         operations::of_application(tx, viewer, application, page),
