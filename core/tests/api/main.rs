@@ -1,7 +1,7 @@
 //! The public API, asked as its clients ask it: over its own listener, against a real database and the plugins as built.
 
 #[allow(dead_code, reason = "shared with the tests of rollouts, which use all of it")]
-#[path = "../rollout/agent.rs"]
+#[path = "../rollout/agent/mod.rs"]
 mod agent;
 #[path = "../rollout/built.rs"]
 mod built;
