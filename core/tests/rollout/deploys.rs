@@ -126,8 +126,10 @@ async fn an_instance_that_dies_keeps_the_old_release_and_its_last_words() {
     assert_eq!((failure.code.as_str(), failure.exit_code), ("INSTANCE_EXITED", Some(1)));
     let mut tx = world.platform().db.read().await.unwrap();
     let log = slipway_store::build_logs::ends_of(&mut tx, EVERYBODY, &[second.id], 50).await.unwrap().remove(&second.id);
-    let brought = slipway_store::instances::of_deployment(&mut tx, EVERYBODY, second.id, &slipway_store::Page::default()).await.unwrap();
-    assert_eq!(deployments::last_lines(brought.items, log.unwrap_or_default()), ["Error: no such table"]);
+    let page = slipway_store::Page::default();
+    let mut brought = slipway_store::instances::of_each_deployment(&mut tx, EVERYBODY, &[second.id], &page).await.unwrap();
+    let brought = brought.remove(&second.id).unwrap().items;
+    assert_eq!(deployments::last_lines(brought, log.unwrap_or_default()), ["Error: no such table"]);
     drop(tx);
     assert!(world.build_log(second.id).await.contains(&"Error: no such table".to_owned()));
     let serving = world.serving(application.id).await;

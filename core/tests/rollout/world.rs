@@ -279,8 +279,9 @@ impl World {
 
     pub async fn event_kinds(&self, application: ApplicationId) -> Vec<String> {
         let mut tx = self.database.db.read().await.unwrap();
-        let events = slipway_store::events::of_application(&mut tx, EVERYBODY, application, &Page::first(100)).await.unwrap();
-        in_order(events.items)
+        let page = Page::first(100);
+        let mut events = slipway_store::events::of_each_application(&mut tx, EVERYBODY, &[application], &page).await.unwrap();
+        in_order(events.remove(&application).map(|slice| slice.items).unwrap_or_default())
     }
 
     pub async fn platform_event_kinds(&self) -> Vec<String> {
