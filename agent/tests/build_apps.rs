@@ -59,6 +59,8 @@ async fn deploy_directory(directory: &Path, example: &str, buildpack: &str, kept
         labels: BTreeMap::new(),
         secrets: BTreeMap::new(),
         limits: BuildLimits::default(),
+        fresh: false,
+        caches_since: None,
     });
     let ran = bench.run(&task).await;
     assert!(matches!(ran.outcome, Outcome::Built { .. }), "{example}: {:?}\n{}", ran.outcome, ran.log());

@@ -60,6 +60,8 @@ async fn built(bench: &Bench, source: &SourceSpec, plan: &Plan, name: &str) -> V
         labels: BTreeMap::new(),
         secrets: BTreeMap::new(),
         limits: BuildLimits::default(),
+        fresh: false,
+        caches_since: None,
     };
     // A new application each time, whose download caches are empty.
     let ran = bench.run(&bench.task(TaskSpec::Build(spec))).await;

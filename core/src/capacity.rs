@@ -1,9 +1,11 @@
 //! What each region has room for, and for how long. For administrators, who have to order machines before they are missing.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
-use slipway_model::{PlanId, RegionId, Resources, Timestamp, Viewer};
+use slipway_model::{NodeId, PlanId, RegionId, Resources, Timestamp, Viewer};
 use slipway_store::{
-    Page,
+    Page, StoreError, Tx,
     nodes::{self, Allocated, Node},
     plans::{self, Plan},
     regions::{self, Region},
@@ -22,18 +24,46 @@ const LOOKED_BACK: TimeDelta = TimeDelta::days(7);
 /// A growth that fills a region later than this is none to plan by.
 const LOOKED_AHEAD_DAYS: f64 = 365.0;
 
+/// What the nodes of a region that take applications have, and what of it is promised.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    pub total: Resources,
+    pub allocated: Allocated,
+}
+
+impl Taken {
+    fn of<'a>(nodes: impl IntoIterator<Item = &'a Node>, promised: &HashMap<NodeId, Allocated>) -> Self {
+        let mut taken = Self::default();
+        for node in nodes.into_iter().filter(|node| Candidate::of(node, Resources::default()).takes_applications()) {
+            let on_node = promised.get(&node.id).copied().unwrap_or_default();
+            add(&mut taken.total, &node.resources());
+            add(&mut taken.allocated.resources, &on_node.resources);
+            taken.allocated.instances += on_node.instances;
+        }
+        taken
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct RegionCapacity {
     pub region: Region,
-    /// Of the nodes that take applications.
-    pub total: Resources,
-    pub allocated: Allocated,
+    pub taken: Taken,
     /// What is left of what runs out first, of all that there is.
     pub headroom_percent: f64,
     /// The largest plan of which one more instance finds a place.
     pub largest_fit: Option<Plan>,
     /// When it is full, if it goes on growing as in the last seven days; `None` where it does not.
     pub projected_full_at: Option<Timestamp>,
+}
+
+/// What is taken of these regions. For administrators: whoever asks for it has to see that they are.
+pub(crate) async fn taken(tx: &mut Tx, regions: &[RegionId]) -> Result<HashMap<RegionId, Taken>, StoreError> {
+    let mut rows = nodes::all(tx).await?;
+    rows.retain(|node| node.revoked_at.is_none() && regions.contains(&node.region_id));
+    let ids: Vec<_> = rows.iter().map(|node| node.id).collect();
+    let promised = nodes::allocated(tx, &ids).await?;
+    let of = |region: &RegionId| Taken::of(rows.iter().filter(|node| node.region_id == *region), &promised);
+    Ok(regions.iter().map(|region| (*region, of(region))).collect())
 }
 
 /// Of each region, oldest first.
@@ -54,13 +84,8 @@ pub async fn report(platform: &Platform, viewer: &Viewer) -> Result<Vec<RegionCa
     let report = regions.into_iter().map(|region| {
         let of_region: Vec<&Node> = rows.iter().filter(|node| node.region_id == region.id).collect();
         let promised_on = |node: &Node| promised.get(&node.id).copied().unwrap_or_default();
-        let (mut total, mut allocated) = (Resources::default(), Allocated::default());
-        for node in of_region.iter().filter(|node| Candidate::of(node, Resources::default()).takes_applications()) {
-            let on_node = promised_on(node);
-            add(&mut total, &Resources { cpu_millis: node.cpu_millis, memory_bytes: node.memory_bytes, storage_bytes: node.storage_bytes });
-            add(&mut allocated.resources, &on_node.resources);
-            allocated.instances += on_node.instances;
-        }
+        let taken = Taken::of(of_region.iter().copied(), &promised);
+        let (total, allocated) = (&taken.total, &taken.allocated);
         let candidates: Vec<Candidate> = of_region.iter().map(|node| Candidate::of(node, promised_on(node).resources)).collect();
         let largest_fit = offered
             .iter()
@@ -71,11 +96,10 @@ pub async fn report(platform: &Platform, viewer: &Viewer) -> Result<Vec<RegionCa
             .cloned();
         let before = before.get(&region.id).copied().unwrap_or_default();
         RegionCapacity {
-            total,
-            allocated,
-            headroom_percent: headroom(&total, &allocated.resources),
+            headroom_percent: headroom(total, &allocated.resources),
             largest_fit,
-            projected_full_at: full_at(now, &total, &allocated.resources, &before),
+            projected_full_at: full_at(now, total, &allocated.resources, &before),
+            taken,
             region,
         }
     });

@@ -44,6 +44,8 @@ pub struct DeployRequest {
     pub application: ApplicationId,
     /// `None`: the newest of the application's source.
     pub source: Option<DeploySource>,
+    /// Whether it is built without what earlier builds have left. From then on the application's caches are those of this build.
+    pub fresh: bool,
     /// The same key and input within a day give the same deployment.
     pub idempotency_key: Option<String>,
     pub trigger: DeploymentTrigger,
@@ -58,7 +60,8 @@ pub async fn request(p: &Platform, viewer: &Viewer, request: DeployRequest) -> R
     let mut tx = p.db.begin().await?;
     let application = editable(&mut tx, viewer, request.application, "id").await?;
     let id = DeploymentId::new(&*p.clock);
-    let input = format!("{}\n{:?}", application.id, request.source);
+    let fresh = if request.fresh { "\nfresh" } else { "" };
+    let input = format!("{}\n{:?}{fresh}", application.id, request.source);
     if let Some(before) = repeated(&mut tx, p, viewer, &application, "applicationDeploy", request.idempotency_key, &input, id).await? {
         return Ok(before);
     }
@@ -69,9 +72,13 @@ pub async fn request(p: &Platform, viewer: &Viewer, request: DeployRequest) -> R
             let message = "Ready images are switched off on this platform.";
             return Err(UserError::new(UserErrorCode::Unsupported, "source.image", message).into());
         }
+        DeploymentSource::Image(_) if request.fresh => {
+            return Err(UserError::invalid("clearCache", "A ready image is not built: there is no cache of it.").into());
+        }
         DeploymentSource::Image(_) => Origin::Image,
     };
-    let new = New { id, source, origin, trigger: request.trigger, release: None, rollback_of: None, until: None };
+    let (trigger, fresh) = (request.trigger, request.fresh);
+    let new = New { id, source, origin, trigger, release: None, rollback_of: None, until: None, fresh };
     start(p, tx, viewer, &application, new).await
 }
 
@@ -119,7 +126,7 @@ async fn again(
         other => other,
     };
     let origin = if matches!(source, DeploymentSource::Image(_)) { Origin::Image } else { Origin::Source };
-    let new = New { id: new_id, source, origin, trigger, release: None, rollback_of: None, until };
+    let new = New { id: new_id, source, origin, trigger, release: None, rollback_of: None, until, fresh: false };
     start(p, tx, viewer, &application, new).await
 }
 
@@ -160,6 +167,7 @@ pub async fn rollback(p: &Platform, viewer: &Viewer, id: DeploymentId, key: Opti
         release: Some(release),
         rollback_of: Some(earlier.id),
         until: None,
+        fresh: false,
     };
     let commit = (earlier.commit_sha.clone(), earlier.commit_message.clone());
     start_at(p, tx, viewer, &application, new, commit).await
@@ -174,6 +182,8 @@ struct New {
     rollback_of: Option<DeploymentId>,
     /// See [`Payload::until`].
     until: Option<Timestamp>,
+    /// See [`Payload::fresh`].
+    fresh: bool,
 }
 
 async fn start(p: &Platform, tx: Tx, viewer: &Viewer, application: &Application, new: New) -> Result<(Deployment, Operation)> {
@@ -249,7 +259,7 @@ async fn start_at(
         organization: application.organization_id,
         application: application.id,
         deployment: Some(deployment.id),
-        payload: Payload { until: new.until, ..Payload::of(new.origin, new.release) },
+        payload: Payload { until: new.until, fresh: new.fresh, ..Payload::of(new.origin, new.release) },
         created_by: viewer.user_id(),
     };
     let operation = operations::enqueue(&mut tx, p, operation).await?;

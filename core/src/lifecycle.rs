@@ -106,17 +106,21 @@ pub async fn start(p: &Platform, viewer: &Viewer, id: ApplicationId) -> Result<(
     enqueue(p, tx, viewer, application, OperationKind::Start, Origin::Release).await
 }
 
+/// An application of which another number of instances is wanted.
+#[derive(Debug, Clone)]
+pub struct Scaled {
+    pub application: Application,
+    /// `None`: nothing of it runs.
+    pub operation: Option<Operation>,
+    /// Instances that were wanted before.
+    pub before: i64,
+}
+
 /// Changes how many web instances there are. What does not run has so many when it does, and needs no operation for it.
 ///
 /// # Errors
 /// A number beyond the plan's; a stale version.
-pub async fn scale(
-    p: &Platform,
-    viewer: &Viewer,
-    id: ApplicationId,
-    count: i64,
-    expected_version: Option<i64>,
-) -> Result<(Application, Option<Operation>)> {
+pub async fn scale(p: &Platform, viewer: &Viewer, id: ApplicationId, count: i64, expected_version: Option<i64>) -> Result<Scaled> {
     let mut tx = p.db.begin().await?;
     let mut application = editable(&mut tx, viewer, id, "id").await?;
     if expected_version.is_some_and(|expected| expected != application.version) {
@@ -141,19 +145,19 @@ pub async fn scale(
             reserve::check(&mut tx, p, application.organization_id, cost).await?;
         }
     }
-    let before = application.version;
+    let (before, version) = (application.desired_instances, application.version);
     application.desired_instances = count;
     application.version += 1;
     application.updated_at = p.now();
-    applications::update(&mut tx, viewer, &application, before).await?;
+    applications::update(&mut tx, viewer, &application, version).await?;
     if application.stopped || application.current_release_id.is_none() {
         tx.commit().await?;
         tell(p, application.organization_id, id, None, &[]);
-        return Ok((application, None));
+        return Ok(Scaled { application, operation: None, before });
     }
     // Whether instances come or go is decided when its turn comes.
     let (application, operation) = enqueue(p, tx, viewer, application, OperationKind::Scale, Origin::Nothing).await?;
-    Ok((application, Some(operation)))
+    Ok(Scaled { application, operation: Some(operation), before })
 }
 
 /// Removes it: what is under way is called off, its containers, routes and images go, and its slug is free again.

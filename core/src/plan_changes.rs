@@ -141,6 +141,15 @@ async fn price_change(p: &Platform, from: &Plan, to: &Plan, instances: i64) -> R
     Ok(difference(before, after))
 }
 
+/// By how much what an application costs per hour changes with the number of its instances.
+///
+/// # Errors
+/// The billing plugin does not say what they cost.
+pub async fn price_of_scaling(p: &Platform, plan: PlanId, before: i64, after: i64) -> Result<Money> {
+    let plan = plans::find(&mut p.db.read_once().await?, plan).await?.ok_or(Error::NotFound)?;
+    Ok(difference(quotes::of(p, &plan, before).await?, quotes::of(p, &plan, after).await?))
+}
+
 fn difference(before: Estimate, after: Estimate) -> Money {
     Money::from_nanos(after.hourly.nanos().saturating_sub(before.hourly.nanos()))
 }

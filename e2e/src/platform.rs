@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -368,11 +368,39 @@ impl Drop for Platform {
 /// The binary of `dist/`, or that of SLIPWAY_DIST.
 ///
 /// # Errors
-/// When it has not been built.
+/// When it has not been built, or not since its sources were last changed.
 pub fn binary() -> Result<PathBuf> {
     let binary = dist().join("slipway");
     ensure!(binary.is_file(), "{} is missing: run `cargo xtask dist`", binary.display());
+    // An installation from elsewhere is what it is.
+    if std::env::var_os("SLIPWAY_DIST").is_none() {
+        // Written anew each time, unlike the binary, which is left as it is where nothing changed.
+        let built = dist().join("plugins/SHA256SUMS").metadata()?.modified()?;
+        if let Some(source) = newer_source(&workspace(), built)? {
+            bail!("{} is older than {}: run `cargo xtask dist`", binary.display(), source.display());
+        }
+    }
     Ok(binary)
+}
+
+/// A source of what is installed that was changed after this moment.
+fn newer_source(directory: &Path, moment: SystemTime) -> Result<Option<PathBuf>> {
+    const NOT_INSTALLED: [&str; 8] = ["benches", "dist", "e2e", "examples", "target", "testing", "tests", "xtask"];
+    for entry in fs::read_dir(directory)? {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        let name = name.to_string_lossy();
+        if path.is_symlink() || name.starts_with('.') || NOT_INSTALLED.contains(&&*name) {
+            continue;
+        }
+        if path.is_dir() {
+            if let Some(newer) = newer_source(&path, moment)? {
+                return Ok(Some(newer));
+            }
+        } else if path.extension().is_some_and(|ending| ending == "rs" || ending == "sql") && path.metadata()?.modified()? > moment {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
 }
 
 /// The installation under test.

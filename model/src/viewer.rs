@@ -67,6 +67,12 @@ impl Viewer {
         by_role && self.grant().is_none_or(|grant| grant.allows(permission))
     }
 
+    /// Whether the caller administrates the platform, and their token allows this of it.
+    #[must_use]
+    pub fn may_on_platform(&self, permission: Permission) -> bool {
+        self.is_platform_admin() && self.grant().is_none_or(|grant| grant.allows(permission))
+    }
+
     #[must_use]
     pub fn role_in(&self, organization: OrganizationId) -> Option<Role> {
         match self {

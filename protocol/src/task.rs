@@ -78,6 +78,12 @@ pub struct BuildTask {
     #[serde(serialize_with = "crate::expose_values")]
     pub secrets: BTreeMap<EnvKey, Secret>,
     pub limits: BuildLimits,
+    /// Nothing is taken from earlier builds.
+    #[serde(default)]
+    pub fresh: bool,
+    /// The application's download caches are those since this deployment; `None`: as old as the application.
+    #[serde(default)]
+    pub caches_since: Option<DeploymentId>,
 }
 
 /// R7.
@@ -155,6 +161,9 @@ pub enum Outcome {
         /// TCP ports that the image exposes.
         exposed_ports: Vec<u16>,
         log_truncated: bool,
+        /// Whether every command and every copy was unchanged since an earlier build. `None`: there was none, or the agent does not say.
+        #[serde(default)]
+        from_cache: Option<bool>,
     },
     Ran {
         exit_code: i64,

@@ -230,6 +230,17 @@ pub async fn set_stopped(tx: &mut Tx, viewer: &Viewer, id: ApplicationId, stoppe
     execute!(tx, sql.within_application("organization_id", "id", viewer)).map(|rows| rows == 1)
 }
 
+/// Its build caches begin anew with this deployment.
+pub async fn begin_caches(tx: &mut Tx, id: ApplicationId, deployment: DeploymentId) -> Result<bool, StoreError> {
+    execute!(tx, "UPDATE applications SET caches_since = $2 WHERE id = $1 AND deleted_at IS NULL", id, deployment).map(|rows| rows == 1)
+}
+
+/// The deployment with which its build caches begin; `None`: they are as old as the application.
+pub async fn caches_since(tx: &mut Tx, id: ApplicationId) -> Result<Option<DeploymentId>, StoreError> {
+    let row: Option<(Option<DeploymentId>,)> = fetch_optional!(tx, "SELECT caches_since FROM applications WHERE id = $1", id)?;
+    Ok(row.and_then(|(since,)| since))
+}
+
 /// What serves from now on.
 pub async fn set_current(
     tx: &mut Tx,

@@ -86,3 +86,14 @@ pub async fn ends_of(
     }
     Ok(ends)
 }
+
+/// How long each log is, in bytes, with one for the end of each line; deployments without any are left out.
+pub async fn sizes_of(tx: &mut Tx, viewer: &Viewer, deployments: &[DeploymentId]) -> Result<HashMap<DeploymentId, i64>, StoreError> {
+    let sql = sql!(
+        "SELECT l.deployment_id, CAST(SUM(OCTET_LENGTH(l.message) + 1) AS BIGINT) FROM build_log_lines l
+         JOIN deployments d ON d.id = l.deployment_id WHERE 1 = 1"
+    );
+    let sql = sql.any("l.deployment_id", deployments.iter().copied()).within_application("d.organization_id", "d.application_id", viewer);
+    let rows: Vec<(DeploymentId, i64)> = fetch_all!(tx, sql.push(" GROUP BY l.deployment_id"))?;
+    Ok(rows.into_iter().collect())
+}

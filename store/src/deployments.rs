@@ -73,25 +73,6 @@ pub async fn by_ids(tx: &mut Tx, viewer: &Viewer, ids: &[DeploymentId]) -> Resul
     Ok(rows.into_iter().map(|deployment| (deployment.id, deployment)).collect())
 }
 
-/// Newest first.
-pub async fn of_application(
-    tx: &mut Tx,
-    viewer: &Viewer,
-    application: ApplicationId,
-    statuses: Option<&[DeploymentStatus]>,
-    page: &Page,
-) -> Result<Slice<Deployment>, StoreError> {
-    let mut sql = sql!("SELECT * FROM deployments WHERE application_id = $1", application).within_application(
-        "organization_id",
-        "application_id",
-        viewer,
-    );
-    if let Some(statuses) = statuses {
-        sql = sql.any("status", statuses.iter().copied());
-    }
-    tx.fetch_slice(sql, page, Order::NewestFirst).await
-}
-
 /// Of each application, newest first.
 pub async fn of_each_application(
     tx: &mut Tx,

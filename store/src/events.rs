@@ -85,13 +85,6 @@ pub async fn of_each_application(
     .await
 }
 
-/// Newest first.
-pub async fn of_application(tx: &mut Tx, viewer: &Viewer, application: ApplicationId, page: &Page) -> Result<Slice<Event>, StoreError> {
-    let sql =
-        sql!("SELECT * FROM events WHERE application_id = $1", application).within_application("organization_id", "application_id", viewer);
-    tx.fetch_slice(sql, page, Order::NewestFirst).await
-}
-
 /// Newest first; of one organization or of all that the viewer may see.
 pub async fn list(tx: &mut Tx, viewer: &Viewer, organization: Option<OrganizationId>, page: &Page) -> Result<Slice<Event>, StoreError> {
     let mut sql = sql!("SELECT * FROM events WHERE 1 = 1").within_application("organization_id", "application_id", viewer);

@@ -138,16 +138,6 @@ pub async fn on_each(tx: &mut Tx, viewer: &Viewer, nodes: &[NodeId], page: &Page
     .await
 }
 
-/// Newest first; ended ones too.
-pub async fn of_deployment(tx: &mut Tx, viewer: &Viewer, deployment: DeploymentId, page: &Page) -> Result<Slice<Instance>, StoreError> {
-    let sql = sql!("SELECT * FROM instances WHERE deployment_id = $1", deployment).within_application(
-        "organization_id",
-        "application_id",
-        viewer,
-    );
-    tx.fetch_slice(sql, page, Order::NewestFirst).await
-}
-
 /// Those of an application that should run, by process and index.
 pub async fn desired_of(tx: &mut Tx, viewer: &Viewer, application: ApplicationId) -> Result<Vec<Instance>, StoreError> {
     let sql = sql!("SELECT * FROM instances WHERE application_id = $1 AND desired = $2", application, true);

@@ -81,22 +81,6 @@ pub async fn of_each_organization(
     tx.fetch_slices(organizations, list, within, |row: &Invitation| row.organization_id, page, Order::NewestFirst).await
 }
 
-/// Those that can still be accepted, newest first.
-pub async fn of_organization(
-    tx: &mut Tx,
-    viewer: &Viewer,
-    organization: OrganizationId,
-    now: Timestamp,
-    page: &Page,
-) -> Result<Slice<Invitation>, StoreError> {
-    let sql = sql!(
-        "SELECT * FROM invitations WHERE organization_id = $1 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $2",
-        organization,
-        now
-    );
-    tx.fetch_slice(sql.within("organization_id", viewer), page, Order::NewestFirst).await
-}
-
 /// How many can still be accepted.
 pub async fn count_open(tx: &mut Tx, viewer: &Viewer, organization: OrganizationId, now: Timestamp) -> Result<i64, StoreError> {
     let sql = sql!(

@@ -37,12 +37,7 @@ pub async fn insert(tx: &mut Tx, membership: &Membership) -> Result<(), StoreErr
     .map(drop)
 }
 
-/// Takes no viewer: this is what makes one.
-pub async fn of_user(tx: &mut Tx, user: UserId) -> Result<Vec<Membership>, StoreError> {
-    fetch_all!(tx, "SELECT * FROM memberships WHERE user_id = $1 ORDER BY created_at, id", user)
-}
-
-/// Of each person, in every organization.
+/// Of each person, in every organization, the oldest first. Takes no viewer: this is what makes one.
 pub async fn of_users(tx: &mut Tx, users: &[UserId]) -> Result<HashMap<UserId, Vec<Membership>>, StoreError> {
     let sql = sql!("SELECT * FROM memberships WHERE 1 = 1").any("user_id", users.iter().copied());
     let rows: Vec<Membership> = fetch_all!(tx, sql.push(" ORDER BY created_at, id"))?;

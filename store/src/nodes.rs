@@ -86,6 +86,14 @@ impl Node {
     }
 }
 
+impl Node {
+    /// What it has.
+    #[must_use]
+    pub const fn resources(&self) -> Resources {
+        Resources { cpu_millis: self.cpu_millis, memory_bytes: self.memory_bytes, storage_bytes: self.storage_bytes }
+    }
+}
+
 impl Listed for Node {
     fn cursor(&self) -> Cursor {
         Cursor { at: self.created_at, id: self.id.uuid() }
@@ -147,6 +155,12 @@ pub async fn list(tx: &mut Tx, region: Option<RegionId>, statuses: Option<&[Node
         sql = sql.any("status", statuses.iter().copied());
     }
     tx.fetch_slice(sql, page, Order::NewestFirst).await
+}
+
+/// Of each region, newest first; revoked ones too.
+pub async fn of_each_region(tx: &mut Tx, regions: &[RegionId], page: &Page) -> Result<HashMap<RegionId, Slice<Node>>, StoreError> {
+    let list = |region| sql!("SELECT * FROM nodes WHERE region_id = $1", region);
+    tx.fetch_slices(regions, list, |sql| sql, |row: &Node| row.region_id, page, Order::NewestFirst).await
 }
 
 pub async fn in_region(tx: &mut Tx, region: RegionId) -> Result<Vec<Node>, StoreError> {

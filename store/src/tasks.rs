@@ -1,8 +1,10 @@
 //! Work for agents, and how far they have come with it.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 use slipway_model::{
-    ApplicationId, DeploymentId, NodeId, OperationId, OrganizationId, TaskId, Timestamp,
+    ApplicationId, DeploymentId, NodeId, OperationId, OrganizationId, TaskId, Timestamp, Viewer,
     state::{TaskKind, TaskStatus},
 };
 
@@ -41,6 +43,19 @@ pub async fn unfinished_of_node(tx: &mut Tx, node: NodeId) -> Result<Vec<Task>, 
 
 pub async fn of_deployment(tx: &mut Tx, deployment: DeploymentId) -> Result<Vec<Task>, StoreError> {
     fetch_all!(tx, "SELECT * FROM tasks WHERE deployment_id = $1 ORDER BY created_at, id", deployment)
+}
+
+/// What each deployment's build came to: the protocol's `Outcome` of its last build task that has ended; the others are left out.
+pub async fn build_outcomes_of(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    deployments: &[DeploymentId],
+) -> Result<HashMap<DeploymentId, Value>, StoreError> {
+    let sql = sql!("SELECT deployment_id, outcome FROM tasks WHERE kind = $1 AND outcome IS NOT NULL", TaskKind::Build)
+        .any("deployment_id", deployments.iter().copied())
+        .within_application("organization_id", "application_id", viewer);
+    let rows: Vec<(DeploymentId, Value)> = fetch_all!(tx, sql.push(" ORDER BY created_at, id"))?;
+    Ok(rows.into_iter().collect())
 }
 
 pub async fn insert(tx: &mut Tx, task: &Task) -> Result<(), StoreError> {

@@ -141,7 +141,6 @@ async fn lists_are_read_in_the_order_of_an_index() {
                 applications::list(tx, member, &filter, page),
                 applications::list(tx, admin, &filter, page),
                 applications::of_each_organization(tx, member, &[organization, OrganizationId::new(&*clock)], None, None, page),
-                deployments::of_application(tx, member, application, None, page),
                 deployments::of_each_application(tx, member, &[application, ApplicationId::new(&*clock)], None, page),
                 deployments::of_each_application(tx, member, &[application], live, page),
                 instances::of_application(tx, member, application, page),

@@ -92,15 +92,16 @@ impl Builder {
             labels: lowered.labels,
             secrets: spec.secrets.iter().map(|(key, value)| (key.as_str().to_owned(), value.clone())).collect(),
             network,
+            fresh: spec.fresh,
         };
         let context = context::stream(lowered.dockerfile_path, lowered.dockerfile, lowered.context);
         let memory = spec.limits.memory_bytes.saturating_mul(i64::try_from(self.config.concurrent_builds).unwrap_or(1));
-        tokio::select! {
+        let from_cache = tokio::select! {
             built = self.follow(request, context, log) => built.map_err(|failure| in_file(failure, &spec.plan.fragment))?,
             failure = guard.watch() => return Err(failure),
-            _ = Ceiling::new(memory).hold() => {}
-        }
-        self.inspect(spec, log).await
+            _ = Ceiling::new(memory).hold() => None,
+        };
+        self.inspect(spec, from_cache, log).await
     }
 
     fn lower(&self, task: &Task, spec: &BuildTask, workspace: &Workspace) -> Result<Lowered, TaskFailure> {
@@ -108,7 +109,7 @@ impl Builder {
         real_root(&source, &spec.root_directory)?;
         let listing = Listing::read(&source, &spec.root_directory).map_err(|error| disk(&error))?;
         let options = LowerOptions {
-            scope: task.application.to_string(),
+            scope: spec.caches_since.map_or_else(|| task.application.to_string(), |since| format!("{}-{since}", task.application)),
             labels: spec.labels.clone(),
             secrets: spec.secrets.keys().map(|key| key.as_str().to_owned()).collect(),
             secrets_fingerprint: self.fingerprint(spec).map_err(|error| disk(&error))?,
@@ -132,13 +133,13 @@ impl Builder {
         Ok(Some(hex::encode(hash.finalize())))
     }
 
-    /// Builds, with what happens written to the log.
+    /// Builds, with what happens written to the log. Tells whether all of it was taken from the cache.
     async fn follow(
         &self,
         request: BuildRequest,
         context: mpsc::Receiver<std::io::Result<bytes::Bytes>>,
         log: &mut TaskLog,
-    ) -> Result<(), TaskFailure> {
+    ) -> Result<Option<bool>, TaskFailure> {
         let guarded = !self.config.allow_private_sources;
         let (sender, mut events) = mpsc::channel::<BuildEvent>(256);
         let building = async {
@@ -178,11 +179,12 @@ impl Builder {
         if progress.is_clipped() {
             log.mark_truncated();
         }
-        result.map_err(|error: BuildError| from_build(error, progress.failed()))
+        result.map_err(|error: BuildError| from_build(error, progress.failed()))?;
+        Ok(progress.all_cached())
     }
 
     /// What was built, if it is not too large.
-    async fn inspect(&self, spec: &BuildTask, log: &mut TaskLog) -> Result<Outcome, TaskFailure> {
+    async fn inspect(&self, spec: &BuildTask, from_cache: Option<bool>, log: &mut TaskLog) -> Result<Outcome, TaskFailure> {
         let image = self.engine.image(&spec.image).await.map_err(|error| docker_unavailable(&error.to_string()))?;
         let image = image.ok_or_else(|| {
             TaskFailure::new("BUILD_INTERRUPTED", "the image is not on the node although it was built").fix("Deploy again.")
@@ -204,6 +206,7 @@ impl Builder {
             image_bytes: i64::try_from(image.bytes).unwrap_or(i64::MAX),
             exposed_ports: image.exposed_ports,
             log_truncated: log.is_truncated(),
+            from_cache,
         })
     }
 }

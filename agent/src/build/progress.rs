@@ -108,6 +108,9 @@ pub struct Progress {
     shown: u32,
     failed: Option<Vertex>,
     clipped: bool,
+    /// Commands and copies that ended, and those of them that were taken from the cache.
+    done: u32,
+    unchanged: u32,
 }
 
 #[derive(Default)]
@@ -138,6 +141,11 @@ impl Progress {
         self.clipped
     }
 
+    /// Whether every command and every copy was taken from the cache. `None`: there was none.
+    pub fn all_cached(&self) -> Option<bool> {
+        (self.done > 0).then_some(self.unchanged == self.done)
+    }
+
     fn vertex(&mut self, vertex: Vertex) -> Vec<String> {
         let mut lines = Vec::new();
         let step = self.steps.entry(vertex.digest.clone()).or_default();
@@ -153,6 +161,10 @@ impl Progress {
         let fails = !vertex.error.is_empty() && !vertex.error.contains("context canceled");
         if ends {
             step.ended = true;
+            if step.number > 0 && ["RUN", "COPY", "ADD"].contains(&readable(&vertex.name).verb.as_str()) {
+                self.done += 1;
+                self.unchanged += u32::from(vertex.cached);
+            }
             lines.extend(step.rest());
             let took = vertex.took.unwrap_or_default().as_secs_f32();
             match (vertex.cached, vertex.error.is_empty()) {
@@ -262,6 +274,19 @@ mod tests {
         assert_eq!(progress.take(BuildEvent::Vertex(ended.clone())), ["#1 three", "#1 done in 1.5 s"]);
         assert!(progress.take(BuildEvent::Vertex(ended)).is_empty(), "told once");
         assert!(progress.end().is_empty());
+    }
+
+    #[test]
+    fn a_build_is_from_the_cache_where_nothing_was_done() {
+        let mut progress = Progress::default();
+        let cached = |digest: &str, name: &str| BuildEvent::Vertex(Vertex { cached: true, started: false, ..vertex(digest, name) });
+        progress.take(cached("a", "[internal] load build context"));
+        progress.take(cached("b", "[1/3] FROM docker.io/library/node:22"));
+        assert_eq!(progress.all_cached(), None, "neither a command nor a copy");
+        progress.take(cached("c", "[2/3] RUN x"));
+        assert_eq!(progress.all_cached(), Some(true));
+        progress.take(BuildEvent::Vertex(Vertex { took: Some(Duration::ZERO), ..vertex("d", "[3/3] COPY . /app") }));
+        assert_eq!(progress.all_cached(), Some(false));
     }
 
     #[test]

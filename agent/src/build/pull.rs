@@ -49,6 +49,7 @@ impl Builder {
             image_bytes: i64::try_from(facts.bytes).unwrap_or(i64::MAX),
             exposed_ports: facts.exposed_ports,
             log_truncated: log.is_truncated(),
+            from_cache: None,
         })
     }
 }

@@ -30,6 +30,7 @@ impl Builds {
             image_bytes: 1 << 20,
             exposed_ports: vec![port],
             log_truncated: false,
+            from_cache: None,
         };
         let outcome = move |task: &Task| match &task.spec {
             TaskSpec::Plan(_) => Outcome::Planned { plan: plan.clone(), commit: None, commit_message: None },

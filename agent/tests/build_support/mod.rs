@@ -178,6 +178,8 @@ impl Bench {
             labels: BTreeMap::from([("io.slipway.test".into(), name.into())]),
             secrets: BTreeMap::new(),
             limits: BuildLimits { time_seconds: 120, ..BuildLimits::default() },
+            fresh: false,
+            caches_since: None,
         }
     }
 }

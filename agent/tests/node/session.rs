@@ -60,6 +60,7 @@ impl Node {
                 image_bytes: 1,
                 exposed_ports: vec![],
                 log_truncated: false,
+                from_cache: None,
             }
         };
         Builds { takes: self.takes, outcome: Arc::new(outcome) }

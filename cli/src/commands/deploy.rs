@@ -33,6 +33,9 @@ pub struct Deploy {
     /// Build the application's own Git repository or image in place of uploading a folder.
     #[arg(long)]
     no_upload: bool,
+    /// Build without what earlier builds have left, and begin the application's caches anew.
+    #[arg(long)]
+    clear_cache: bool,
 }
 
 /// What is asked of a deployment, once and with every change.
@@ -51,7 +54,7 @@ impl Deploy {
 
         let source = if self.no_upload { Value::Null } else { self.upload(&client, &app, &progress).await? };
         let key = idempotency_key();
-        let input = json!({ "id": app["id"], "idempotencyKey": key, "source": source });
+        let input = json!({ "id": app["id"], "idempotencyKey": key, "source": source, "clearCache": self.clear_cache });
         let payload = client.mutate("applicationDeploy", "ApplicationDeployInput", input, "deployment { id number }").await?;
         let deployment = payload["deployment"].clone();
         progress.say(&format!("Deploying {slug}, deployment {}", output::text(&deployment, "/number")));

@@ -4,7 +4,7 @@ use std::{collections::HashMap, hash::Hash};
 
 use async_graphql::dataloader::Loader;
 use slipway_model::{
-    ApplicationId, DeploymentId, NodeId, OrganizationId, Timestamp, Viewer,
+    ApplicationId, DeploymentId, NodeId, OrganizationId, RegionId, Timestamp, Viewer,
     state::{ApplicationStatus, DeploymentStatus, LedgerEntryKind},
 };
 use slipway_store as store;
@@ -111,6 +111,9 @@ lists! {
     /// Newest first; ended ones too. For administrators.
     InstancesOn {} NodeId => store::instances::Instance,
         |tx, viewer, parents, page| store::instances::on_each(tx, viewer, parents, page);
+    /// Newest first; revoked ones too. For administrators.
+    NodesIn {} RegionId => store::nodes::Node,
+        |tx, _viewer, parents, page| store::nodes::of_each_region(tx, parents, page);
     /// Newest first.
     Operations {} ApplicationId => store::operations::Operation,
         |tx, viewer, parents, page| store::operations::of_each_application(tx, viewer, parents, page);

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     Platform,
     auth::Caller,
+    capacity::{self, Taken},
     deployments::LAST_LINES,
     error::{Error, Result},
     quotas::Standing,
@@ -142,12 +143,15 @@ tables! {
     ReleaseId => store::releases::Release, |tx, viewer, ids| store::releases::by_ids(tx, viewer, ids);
     StepsOf => Vec<store::deployments::DeploymentStep>, |tx, viewer, ids| per(ids, StepsOf, async |ids| store::deployments::steps_of(tx, viewer, ids).await);
     VariablesOf => Vec<store::variables::Variable>, |tx, viewer, ids| per(ids, VariablesOf, async |ids| store::variables::of_each_application(tx, viewer, ids).await);
+    SizeOfBuildLog => i64, |tx, viewer, ids| per(ids, SizeOfBuildLog, async |ids| store::build_logs::sizes_of(tx, viewer, ids).await);
+    BuildOutcomeOf => serde_json::Value, |tx, viewer, ids| per(ids, BuildOutcomeOf, async |ids| store::tasks::build_outcomes_of(tx, viewer, ids).await);
     EndOfBuildLog => Vec<store::build_logs::BuildLogLine>, |tx, viewer, ids| per(ids, EndOfBuildLog, async |ids| store::build_logs::ends_of(tx, viewer, ids, LAST_LINES as i64).await);
     MembershipsOf => Vec<store::memberships::Membership>, |tx, _viewer, ids| per(ids, MembershipsOf, async |ids| store::memberships::of_users(tx, ids).await);
     ApiTokensOf => Vec<store::api_tokens::ApiToken>, |tx, _viewer, ids| per(ids, ApiTokensOf, async |ids| store::api_tokens::of_users(tx, ids).await);
     AskedForCodes => bool, |tx, _viewer, ids| per(ids, AskedForCodes, async |ids| store::two_factor::confirmed_of(tx, ids).await);
     PromisedOn => store::nodes::Allocated, |tx, _viewer, ids| per(ids, PromisedOn, async |ids| store::nodes::allocated(tx, ids).await);
     UsersOf => i64, |tx, _viewer, ids| per(ids, UsersOf, async |ids| store::plans::application_counts(tx, ids).await);
+    TakenIn => Taken, |tx, _viewer, ids| per(ids, TakenIn, async |ids| capacity::taken(tx, ids).await);
     RoomIn => bool, |tx, _viewer, ids| per(ids, RoomIn, async |ids| store::regions::have_capacity(tx, ids).await);
     RuntimesOf => Vec<store::runtimes::Runtime>, |tx, _viewer, kinds| runtimes_of(tx, kinds);
 }
@@ -174,6 +178,10 @@ ids_of! {
     StepsOf(DeploymentId);
     /// The last lines of a deployment's build log, in order.
     EndOfBuildLog(DeploymentId);
+    /// How many bytes a deployment's build log has.
+    SizeOfBuildLog(DeploymentId);
+    /// What its node said of a deployment's build, once that has ended.
+    BuildOutcomeOf(DeploymentId);
     /// An application's variables, by key.
     VariablesOf(ApplicationId);
     /// Where a person belongs, in all organizations.
@@ -192,6 +200,8 @@ ids_of! {
     PromisedOn(NodeId);
     /// How many applications use a plan.
     UsersOf(PlanId);
+    /// What is promised of a region's nodes.
+    TakenIn(RegionId);
     /// Whether a region has a node to place on.
     RoomIn(RegionId);
 }

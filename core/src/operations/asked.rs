@@ -94,7 +94,7 @@ pub async fn retry(p: &Platform, viewer: &Viewer, id: OperationId) -> Result<Ope
         OperationKind::Stop => lifecycle::stop(p, viewer, id).await?.1,
         OperationKind::Start => lifecycle::start(p, viewer, id).await?.1,
         OperationKind::Scale => {
-            let scaled = lifecycle::scale(p, viewer, id, application.desired_instances, None).await?.1;
+            let scaled = lifecycle::scale(p, viewer, id, application.desired_instances, None).await?.operation;
             scaled.ok_or_else(|| UserError::invalid_state("The application does not run: it has so many instances when it does."))?
         }
         OperationKind::Delete => lifecycle::delete(p, viewer, id, application.slug.as_str()).await?,

@@ -40,6 +40,9 @@ pub struct Payload {
     /// By then it has ended, whenever its turn comes; `None`: its time counts from its turn.
     #[serde(default)]
     pub until: Option<Timestamp>,
+    /// Whether it builds without what earlier builds have left.
+    #[serde(default)]
+    pub fresh: bool,
     /// The change of plan that it brings into force.
     #[serde(default)]
     pub plan: Option<PlanChange>,
@@ -67,6 +70,7 @@ impl Payload {
             retiring: Vec::new(),
             only: None,
             until: None,
+            fresh: false,
             plan: None,
         }
     }

@@ -19,7 +19,7 @@ impl Work<'_> {
     pub(super) async fn record_release(&mut self) -> Result<(), Halt> {
         let task = self.payload.task.context("a release comes of a task")?;
         let task = tasks::find(&mut self.tx, task).await?.context("the task is gone")?;
-        let Some(Outcome::Built { image, digest, image_bytes, exposed_ports, log_truncated }) = situation::outcome(&task)? else {
+        let Some(Outcome::Built { image, digest, image_bytes, exposed_ports, log_truncated, .. }) = situation::outcome(&task)? else {
             return Err(Halt::Refused(TaskFailure::new("TASK_FAILED", "The node did not say what it built.").fix("Deploy again.")));
         };
         if log_truncated {

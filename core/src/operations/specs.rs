@@ -10,7 +10,13 @@ use slipway_model::{
     state::{TaskKind, TaskStatus, VariableScope},
 };
 use slipway_protocol::{BuildLimits, BuildTask, BuildpackRef, PlanTask, PullTask, RunTask, Task, TaskSpec};
-use slipway_store::{Location, Tx, applications::Application, plans, releases::Release, tasks, variables};
+use slipway_store::{
+    Location, Tx,
+    applications::{self, Application},
+    plans,
+    releases::Release,
+    tasks, variables,
+};
 
 use super::work::Work;
 use crate::{
@@ -88,6 +94,11 @@ pub(super) fn config(application: &Application) -> BuildConfig {
 pub(super) async fn start_build(work: &mut Work<'_>, plan: Plan, lock: Lock) -> anyhow::Result<()> {
     let DeploymentSource::Code(source) = work.pinned_source()? else { anyhow::bail!("an image is not built") };
     let deployment = work.deployment.as_ref().context("a build belongs to a deployment")?.id;
+    let fresh = work.payload.fresh;
+    if fresh {
+        applications::begin_caches(&mut work.tx, work.application.id, deployment).await?;
+    }
+    let caches_since = applications::caches_since(&mut work.tx, work.application.id).await?;
     let application = &work.application;
     let secrets = variables_of(&mut work.tx, work.p, application, VariableScope::Build).await?;
     let limits = BuildLimits::default();
@@ -101,6 +112,8 @@ pub(super) async fn start_build(work: &mut Work<'_>, plan: Plan, lock: Lock) -> 
         labels: labels(application, deployment.to_string()),
         secrets,
         limits,
+        fresh,
+        caches_since,
     });
     let limit = TimeDelta::seconds(limits.time_seconds.cast_signed()) + BUILD_MARGIN;
     start(work, TaskKind::Build, limit, &spec).await

@@ -371,8 +371,11 @@ async fn costs_are_estimated_and_plans_offered() {
     let expected = json!({"hourly": {"amount": "0.024"}, "monthly": {"amount": "15", "currency": "EUR"}});
     assert_eq!(estimate["data"]["costEstimate"], expected, "{estimate}");
     let shop = world.application(&ada, "Shop").await;
-    let scale = json!({"id": shop, "instances": 3});
-    assert_eq!(world.refusals(&ada.token, "applicationScale", scale).await, Vec::<String>::new());
+    for (instances, change) in [(4, "0.024"), (3, "-0.008")] {
+        let scale = json!({"id": shop, "instances": instances});
+        let scaled = world.mutate(&ada.token, "applicationScale", scale, "operation { id } priceChange { amount currency }").await;
+        assert_eq!(scaled["priceChange"], json!({"amount": change, "currency": "EUR"}), "{scaled}");
+    }
     let query = "query($id: ID!) { application(id: $id) { suspensionReason planOffers { plan { slug } priceChange { amount } refusal } } }";
     let offers = world.data(&ada.token, query, json!({"id": shop})).await["application"].take();
     assert_eq!(offers["suspensionReason"], Value::Null);
@@ -399,7 +402,7 @@ async fn costs_are_estimated_and_plans_offered() {
         .await;
     assert_eq!(
         changed,
-        json!({"application": {"plan": {"slug": "medium"}, "version": 3}, "operation": null, "priceChange": {"amount": "0.024"}, "errors": []})
+        json!({"application": {"plan": {"slug": "medium"}, "version": 4}, "operation": null, "priceChange": {"amount": "0.024"}, "errors": []})
     );
 }
 

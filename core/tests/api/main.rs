@@ -1,7 +1,7 @@
 //! The public API, asked as its clients ask it: over its own listener, against a real database and the plugins as built.
 
 #[allow(dead_code, reason = "shared with the tests of rollouts, which use all of it")]
-#[path = "../rollout/agent.rs"]
+#[path = "../rollout/agent/mod.rs"]
 mod agent;
 #[path = "../rollout/built.rs"]
 mod built;
@@ -11,6 +11,7 @@ mod access;
 mod audit;
 mod billing;
 mod bombs;
+mod build_facts;
 mod canaries;
 mod cop;
 mod dump;
@@ -40,3 +41,4 @@ mod tokens;
 mod upkeep;
 mod uploads;
 mod watching;
+mod who_sees;

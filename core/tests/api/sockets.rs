@@ -281,8 +281,8 @@ async fn who_may_no_longer_see_it_hears_no_more_of_it() {
     assert_eq!(receive(&mut socket).await["payload"]["data"]["applicationChanged"]["name"], "Shop");
 
     let mut tx = world.platform().db.begin().await.unwrap();
-    let membership = memberships::of_user(&mut tx, ada.user).await.unwrap().remove(0);
-    memberships::delete(&mut tx, &Viewer::Platform, membership.id).await.unwrap();
+    let membership = memberships::of_users(&mut tx, &[ada.user]).await.unwrap()[&ada.user][0].id;
+    memberships::delete(&mut tx, &Viewer::Platform, membership).await.unwrap();
     tx.commit().await.unwrap();
     world.platform().changes.publish(Some(ada.organization), Changed::Application(id.parse().unwrap()));
     let last = receive(&mut socket).await;

@@ -109,8 +109,8 @@ async fn who_is_taken_out_of_an_organization_sees_it_no_longer() {
     let platform = world.platform();
     let mut tx = platform.db.begin().await.unwrap();
     let everybody = slipway_model::Viewer::Platform;
-    let memberships = slipway_store::memberships::of_user(&mut tx, ada.user).await.unwrap();
-    assert!(slipway_store::memberships::delete(&mut tx, &everybody, memberships[0].id).await.unwrap());
+    let memberships = slipway_store::memberships::of_users(&mut tx, &[ada.user]).await.unwrap();
+    assert!(slipway_store::memberships::delete(&mut tx, &everybody, memberships[&ada.user][0].id).await.unwrap());
     tx.commit().await.unwrap();
 
     assert_eq!(world.refusals(&ada.token, "applicationUpdate", json!({"id": id, "name": "x"})).await, ["NOT_FOUND id"]);

@@ -172,7 +172,7 @@ async fn a_token_never_does_more_than_its_owner_may() {
     // The owner becomes less, and so does the token, at once.
     let mut tx = world.platform().db.begin().await.unwrap();
     let everybody = slipway_model::Viewer::Platform;
-    let membership = slipway_store::memberships::of_user(&mut tx, mem.user).await.unwrap()[0].id;
+    let membership = slipway_store::memberships::of_users(&mut tx, &[mem.user]).await.unwrap()[&mem.user][0].id;
     slipway_store::memberships::set_role(&mut tx, &everybody, membership, Role::Viewer).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(can(&all).await, ["read"]);

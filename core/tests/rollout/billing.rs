@@ -246,7 +246,7 @@ async fn an_application_that_does_not_fit_keeps_its_plan() {
     let mut tx = world.database.db.begin().await.unwrap();
     plans::insert(&mut tx, &tiny).await.unwrap();
     tx.commit().await.unwrap();
-    let (_, operation) = lifecycle::scale(&p, EVERYBODY, application.id, 2, None).await.unwrap();
+    let operation = lifecycle::scale(&p, EVERYBODY, application.id, 2, None).await.unwrap().operation;
     world.operation_is(operation.unwrap().id, OperationStatus::Succeeded).await;
     let refused = plan_changes::change(&p, EVERYBODY, application.id, tiny.id, None).await.unwrap_err();
     let Error::User(errors) = refused else { panic!("{refused:?}") };

@@ -1,6 +1,9 @@
 //! What is done to a running application.
 
-use slipway_core::{Error, UserErrorCode, lifecycle};
+use slipway_core::{
+    Error, UserErrorCode,
+    lifecycle::{self, Scaled},
+};
 use slipway_model::state::{ApplicationStatus, DeploymentStatus, InstanceStatus, OperationStatus};
 use slipway_store_testing::on_both;
 
@@ -15,8 +18,9 @@ async fn scaling_up_adds_instances_and_scaling_down_takes_the_last_ones() {
         world.deploy_live(application.id).await;
         let first = world.serving(application.id).await[0].id;
 
-        let (scaled, operation) = lifecycle::scale(&world.platform(), EVERYBODY, application.id, 3, None).await.unwrap();
-        assert_eq!((scaled.desired_instances, scaled.version), (3, application.version + 1));
+        let Scaled { application: scaled, operation, before } =
+            lifecycle::scale(&world.platform(), EVERYBODY, application.id, 3, None).await.unwrap();
+        assert_eq!((before, scaled.desired_instances, scaled.version), (1, 3, application.version + 1));
         world.operation_is(operation.unwrap().id, OperationStatus::Succeeded).await;
         let serving = world.serving(application.id).await;
         let indexes: Vec<_> = serving.iter().map(|row| row.instance_index).collect();
@@ -24,7 +28,7 @@ async fn scaling_up_adds_instances_and_scaling_down_takes_the_last_ones() {
         assert_eq!(serving[0].id, first, "what ran goes on");
         assert_eq!(agent.route_of(application.id).len(), 3);
 
-        let (_, operation) = lifecycle::scale(&world.platform(), EVERYBODY, application.id, 1, Some(scaled.version)).await.unwrap();
+        let operation = lifecycle::scale(&world.platform(), EVERYBODY, application.id, 1, Some(scaled.version)).await.unwrap().operation;
         world.operation_is(operation.unwrap().id, OperationStatus::Succeeded).await;
         let serving: Vec<_> = world.serving(application.id).await.into_iter().map(|row| row.id).collect();
         assert_eq!(serving, [first]);

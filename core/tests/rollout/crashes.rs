@@ -47,7 +47,9 @@ async fn killed_at(point: &str, database: TestDatabase, fails: bool) -> Deployme
     forward(&world, 31);
 
     let mut tx = world.database.db.read().await.unwrap();
-    let all = slipway_store::deployments::of_application(&mut tx, EVERYBODY, application.id, None, &Page::first(10)).await.unwrap().items;
+    let (ids, page) = ([application.id], Page::first(10));
+    let mut all = slipway_store::deployments::of_each_application(&mut tx, EVERYBODY, &ids, None, &page).await.unwrap();
+    let all = all.remove(&application.id).unwrap().items;
     drop(tx);
     let Some(second) = all.into_iter().find(|deployment| deployment.id != first.id) else {
         // It was killed before anything was acknowledged: nothing of it is there.

@@ -126,8 +126,10 @@ async fn an_instance_that_dies_keeps_the_old_release_and_its_last_words() {
     assert_eq!((failure.code.as_str(), failure.exit_code), ("INSTANCE_EXITED", Some(1)));
     let mut tx = world.platform().db.read().await.unwrap();
     let log = slipway_store::build_logs::ends_of(&mut tx, EVERYBODY, &[second.id], 50).await.unwrap().remove(&second.id);
-    let brought = slipway_store::instances::of_deployment(&mut tx, EVERYBODY, second.id, &slipway_store::Page::default()).await.unwrap();
-    assert_eq!(deployments::last_lines(brought.items, log.unwrap_or_default()), ["Error: no such table"]);
+    let page = slipway_store::Page::default();
+    let mut brought = slipway_store::instances::of_each_deployment(&mut tx, EVERYBODY, &[second.id], &page).await.unwrap();
+    let brought = brought.remove(&second.id).unwrap().items;
+    assert_eq!(deployments::last_lines(brought, log.unwrap_or_default()), ["Error: no such table"]);
     drop(tx);
     assert!(world.build_log(second.id).await.contains(&"Error: no such table".to_owned()));
     let serving = world.serving(application.id).await;
@@ -192,6 +194,9 @@ async fn a_ready_image_is_pulled_and_not_built() {
     let changed = slipway_store::applications::Application { source, version: 2, ..application.clone() };
     slipway_store::applications::update(&mut tx, EVERYBODY, &changed, 1).await.unwrap();
     tx.commit().await.unwrap();
+    let fresh = DeployRequest { source: Some(DeploySource::Image(image.clone())), fresh: true, ..deploy(application.id) };
+    let Err(Error::User(errors)) = request(&world.platform(), EVERYBODY, fresh).await else { panic!("an image is not built") };
+    assert_eq!(errors[0].path, ["clearCache"]);
     let ask = DeployRequest { source: Some(DeploySource::Image(image)), ..deploy(application.id) };
     let (deployment, _) = request(&world.platform(), EVERYBODY, ask).await.unwrap();
     world.deployment_is(deployment.id, DeploymentStatus::Live).await;
@@ -321,4 +326,25 @@ async fn the_same_key_gives_the_same_deployment_and_another_input_a_conflict() {
     let other = DeployRequest { source: Some(DeploySource::Commit("a".repeat(40))), ..ask() };
     let Err(Error::User(errors)) = request(&world.platform(), EVERYBODY, other).await else { panic!("a conflict") };
     assert_eq!(errors[0].code, UserErrorCode::Conflict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_without_cache_begins_the_caches_of_those_after_it() {
+    let world = World::new().await;
+    let agent = world.agent().await;
+    let application = world.application("shop").await;
+    world.deploy_live(application.id).await;
+    let ask = DeployRequest { fresh: true, ..deploy(application.id) };
+    let (fresh, _) = request(&world.platform(), EVERYBODY, ask).await.unwrap();
+    world.deployment_is(fresh.id, DeploymentStatus::Live).await;
+    world.deploy_live(application.id).await;
+    let builds: Vec<_> = agent.builds().into_iter().map(|build| (build.fresh, build.caches_since)).collect();
+    assert_eq!(builds, [(false, None), (true, Some(fresh.id)), (false, Some(fresh.id))]);
+
+    let key = || DeployRequest { idempotency_key: Some("k".into()), ..deploy(application.id) };
+    request(&world.platform(), EVERYBODY, key()).await.unwrap();
+    let Err(Error::User(errors)) = request(&world.platform(), EVERYBODY, DeployRequest { fresh: true, ..key() }).await else {
+        panic!("a conflict")
+    };
+    assert_eq!(errors[0].code, UserErrorCode::Conflict, "it is another request");
 }

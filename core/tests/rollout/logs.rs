@@ -76,7 +76,7 @@ async fn a_follower_sees_new_lines_and_new_instances_and_leaves_nothing_open() {
     assert_eq!(next(&mut stream).await, ["before"]);
     agent.write(one, 2, "after");
     assert_eq!(next(&mut stream).await, ["after"]);
-    let (_, operation) = lifecycle::scale(&world.platform(), EVERYBODY, application.id, 2, None).await.unwrap();
+    let operation = lifecycle::scale(&world.platform(), EVERYBODY, application.id, 2, None).await.unwrap().operation;
     world.operation_is(operation.unwrap().id, OperationStatus::Succeeded).await;
     let (_, two) = two_instances(&world, application.id).await;
     agent.write(two, 3, "a newcomer");

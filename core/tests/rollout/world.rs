@@ -294,8 +294,9 @@ impl World {
 
     pub async fn event_kinds(&self, application: ApplicationId) -> Vec<String> {
         let mut tx = self.database.db.read().await.unwrap();
-        let events = slipway_store::events::of_application(&mut tx, EVERYBODY, application, &Page::first(100)).await.unwrap();
-        in_order(events.items)
+        let page = Page::first(100);
+        let mut events = slipway_store::events::of_each_application(&mut tx, EVERYBODY, &[application], &page).await.unwrap();
+        in_order(events.remove(&application).map(|slice| slice.items).unwrap_or_default())
     }
 
     pub async fn platform_event_kinds(&self) -> Vec<String> {
@@ -343,7 +344,7 @@ fn in_order(mut events: Vec<slipway_store::events::Event>) -> Vec<String> {
 }
 
 pub fn deploy(application: ApplicationId) -> DeployRequest {
-    DeployRequest { application, source: None, idempotency_key: None, trigger: DeploymentTrigger::Manual }
+    DeployRequest { application, source: None, fresh: false, idempotency_key: None, trigger: DeploymentTrigger::Manual }
 }
 
 /// For `Clock` methods on a manual clock.

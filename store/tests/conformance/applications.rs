@@ -96,6 +96,25 @@ async fn a_deleted_application_is_found_by_what_refers_to_it_only() {
 }
 
 #[tokio::test]
+async fn build_caches_begin_with_the_deployment_that_was_said_last() {
+    on_both(async |database| {
+        let mut tx = database.db.begin().await.unwrap();
+        let world = World::new(&mut tx, "acme").await;
+        let rollout = world.rollout(&mut tx, "shop", 1).await;
+        let (application, first) = (rollout.application.id, rollout.deployment.id);
+        assert_eq!(applications::caches_since(&mut tx, application).await.unwrap(), None);
+        for deployment in [first, slipway_model::DeploymentId::new(&world.clock)] {
+            assert!(applications::begin_caches(&mut tx, application, deployment).await.unwrap());
+            assert_eq!(applications::caches_since(&mut tx, application).await.unwrap(), Some(deployment));
+        }
+        let nobody = slipway_model::ApplicationId::new(&world.clock);
+        assert!(!applications::begin_caches(&mut tx, nobody, first).await.unwrap());
+        assert_eq!(applications::caches_since(&mut tx, nobody).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn settings_change_one_version_at_a_time() {
     on_both(async |database| {
         let mut tx = database.db.begin().await.unwrap();

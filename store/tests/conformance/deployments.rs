@@ -59,8 +59,9 @@ async fn what_a_deployment_comes_to_is_written() {
         assert_eq!(deployments::find(&mut tx, &world.viewer, changed.id).await.unwrap().as_ref(), Some(&changed));
         let page = Page::default();
         for (statuses, expected) in [(None, 1), (Some(&[DeploymentStatus::Failed][..]), 1), (Some(&[DeploymentStatus::Live][..]), 0)] {
-            let listed = deployments::of_application(&mut tx, &world.viewer, changed.application_id, statuses, &page).await.unwrap();
-            assert_eq!(listed.items.len(), expected);
+            let ids = [changed.application_id];
+            let listed = deployments::of_each_application(&mut tx, &world.viewer, &ids, statuses, &page).await.unwrap();
+            assert_eq!(listed[&changed.application_id].items.len(), expected);
             if let Some(statuses) = statuses {
                 assert_eq!(deployments::in_states(&mut tx, changed.application_id, statuses).await.unwrap().len(), expected);
             }
@@ -115,6 +116,10 @@ async fn a_log_is_read_on_from_any_line() {
         }
         let ends = build_logs::ends_of(&mut tx, &world.viewer, &[id], 3).await.unwrap();
         assert_eq!(ends[&id].iter().map(|line| line.message.clone()).collect::<Vec<_>>(), &lines[2..]);
+        build_logs::append(&mut tx, id, None, world.now(), &["ä".to_owned()]).await.unwrap();
+        let unlogged = slipway_model::DeploymentId::new(&world.clock);
+        let sizes = build_logs::sizes_of(&mut tx, &world.viewer, &[id, unlogged]).await.unwrap();
+        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [(id, 5 * 7 + 3)], "in bytes, with the ends of lines");
     })
     .await;
 }

@@ -44,7 +44,8 @@ async fn events_are_followed_in_their_order() {
         assert_eq!(events::of_organization_after(&mut tx, &world.viewer, organization, 0, 1).await.unwrap(), all[..1]);
         let nobody = crate::world::stranger(&world.clock);
         assert_eq!(events::of_organization_after(&mut tx, &nobody, organization, 0, 10).await.unwrap(), []);
-        assert_eq!(events::of_application(&mut tx, &world.viewer, application, &Page::default()).await.unwrap().items.len(), 2);
+        let of_each = events::of_each_application(&mut tx, &world.viewer, &[application], &Page::default()).await.unwrap();
+        assert_eq!(of_each[&application].items.len(), 2);
         assert_eq!(events::list(&mut tx, &world.viewer, Some(world.organization.id), &Page::default()).await.unwrap().items.len(), 3);
     })
     .await;

@@ -33,6 +33,10 @@ async fn a_node_is_found_and_listed() {
         let page = Page::default();
         assert_eq!(nodes::list(&mut tx, Some(world.region.id), Some(&[NodeStatus::Online]), &page).await.unwrap().items.len(), 2);
         assert_eq!(nodes::list(&mut tx, None, Some(&[NodeStatus::Offline]), &page).await.unwrap().items.len(), 0);
+        let nowhere = slipway_model::RegionId::new(&world.clock);
+        let standing = nodes::of_each_region(&mut tx, &[world.region.id, nowhere], &Page::first(1)).await.unwrap();
+        let there = &standing[&world.region.id];
+        assert!(there.items.len() == 1 && there.has_next && standing.get(&nowhere).is_none_or(|slice| slice.items.is_empty()));
         node.name = "renamed".into();
         node.cordoned = true;
         node.labels = serde_json::json!({"a": "b"});
@@ -201,6 +205,20 @@ async fn a_tasks_events_are_counted_once_and_in_order() {
         assert!(!tasks::finish(&mut tx, task.id, TaskStatus::Failed, &outcome, world.later(2)).await.unwrap());
         assert!(!tasks::count_event(&mut tx, task.id, 3).await.unwrap(), "it has ended");
         assert_eq!(tasks::unfinished_of_node(&mut tx, task.node_id).await.unwrap(), []);
+        let built = tasks::build_outcomes_of(&mut tx, &world.viewer, &[task.deployment_id]).await.unwrap();
+        assert_eq!(built.get(&task.deployment_id), Some(&outcome));
+        let built_task = Task {
+            id: TaskId::new(&world.clock),
+            status: TaskStatus::Failed,
+            outcome: Some(serde_json::json!({"result": "failed"})),
+            created_at: world.later(1),
+            finished_at: Some(world.later(2)),
+            operation_id: None,
+            ..task.clone()
+        };
+        tasks::insert(&mut tx, &built_task).await.unwrap();
+        let built = tasks::build_outcomes_of(&mut tx, &world.viewer, &[task.deployment_id]).await.unwrap();
+        assert_eq!(built.get(&task.deployment_id), built_task.outcome.as_ref(), "of the last");
         let second = Task { id: TaskId::new(&world.clock), ..task.clone() };
         tasks::insert(&mut tx, &second).await.unwrap();
         let canceled = tasks::cancel_of_operation(&mut tx, rollout.operation.id, world.later(3)).await.unwrap();
@@ -208,7 +226,7 @@ async fn a_tasks_events_are_counted_once_and_in_order() {
         let all = tasks::of_deployment(&mut tx, task.deployment_id).await.unwrap();
         let mut statuses: Vec<_> = all.iter().map(|task| task.status).collect();
         statuses.sort_unstable();
-        assert_eq!(statuses, [TaskStatus::Succeeded, TaskStatus::Canceled]);
+        assert_eq!(statuses, [TaskStatus::Succeeded, TaskStatus::Failed, TaskStatus::Canceled]);
     })
     .await;
 }

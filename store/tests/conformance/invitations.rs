@@ -47,8 +47,8 @@ async fn an_invitation_is_accepted_once_and_in_time() {
         assert!(invitations::revoke(&mut tx, viewer, rows[2].id, world.later(2)).await.unwrap());
         assert!(!invitations::accept(&mut tx, rows[2].id, world.owner.id, world.later(3)).await.unwrap(), "not once revoked");
 
-        let open = invitations::of_organization(&mut tx, viewer, organization, world.later(3), &Page::default()).await.unwrap();
-        assert_eq!(open.items, [rows[1].clone()]);
+        let open = invitations::of_each_organization(&mut tx, viewer, &[organization], world.later(3), &Page::default()).await.unwrap();
+        assert_eq!(open[&organization].items, [rows[1].clone()]);
         let late = rows[1].expires_at + TimeDelta::seconds(1);
         assert_eq!(invitations::count_open(&mut tx, viewer, organization, late).await.unwrap(), 0);
         let kept = invitations::find(&mut tx, viewer, rows[0].id).await.unwrap().unwrap();

@@ -150,16 +150,16 @@ async fn the_lists_of_several_parents_are_those_of_each() {
             }
             parents.push(application.id);
         }
-        let all = deployments::of_application(&mut tx, &world.viewer, parents[2], None, &Page::default()).await.unwrap();
-        let middle = all.items[2].cursor();
+        let all = deployments::of_each_application(&mut tx, &world.viewer, &parents[2..], None, &Page::default()).await.unwrap();
+        let middle = all[&parents[2]].items[2].cursor();
         for size in 1..=6 {
             for page in [Page::first(size), Page::last(size), Page::first(size).after(middle), Page::last(size).before(middle)] {
                 for statuses in [None, Some(&[DeploymentStatus::Queued][..]), Some(&[DeploymentStatus::Live][..])] {
                     let together = deployments::of_each_application(&mut tx, &world.viewer, &parents, statuses, &page).await.unwrap();
                     assert_eq!(together.len(), parents.len());
                     for parent in &parents {
-                        let alone = deployments::of_application(&mut tx, &world.viewer, *parent, statuses, &page).await.unwrap();
-                        assert_eq!(together[parent], alone, "{page:?} {statuses:?}");
+                        let alone = deployments::of_each_application(&mut tx, &world.viewer, &[*parent], statuses, &page).await.unwrap();
+                        assert_eq!(together[parent], alone[parent], "{page:?} {statuses:?}");
                     }
                 }
             }

@@ -22,7 +22,7 @@ use slipway_store::{
     ledger::{self, LedgerEntry},
     memberships, operations,
     organizations::{self, Organization},
-    quotas, releases, spending_alerts, suspensions, uploads, usage,
+    quotas, releases, spending_alerts, suspensions, tasks, uploads, usage,
     variables::{self, Variable},
 };
 use slipway_store_testing::{TestDatabase, on_both};
@@ -131,7 +131,14 @@ async fn owned(tx: &mut Tx, world: &World) -> Owned {
     let invitation = crate::invitations::invitation(world, "guest@example.org");
     invitations::insert(tx, &world.viewer, &invitation, Sha256Digest::of(b"invitation")).await.unwrap();
     let audit_event = audit::append(tx, &crate::audit::event(world, "x")).await.unwrap().id;
-    let membership = memberships::of_user(tx, world.owner.id).await.unwrap()[0].id;
+    let task = slipway_store::tasks::Task {
+        kind: slipway_model::state::TaskKind::Build,
+        outcome: Some(serde_json::json!({})),
+        operation_id: None,
+        ..rollout.task.clone()
+    };
+    tasks::insert(tx, &task).await.unwrap();
+    let membership = memberships::of_users(tx, &[world.owner.id]).await.unwrap()[&world.owner.id][0].id;
     Owned {
         organization: world.organization.clone(),
         membership,
@@ -243,7 +250,6 @@ async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer,
         memberships::delete(tx, viewer, of.membership),
         memberships::count(tx, viewer, organization, Role::Owner),
         invitations::find(tx, viewer, of.invitation.id),
-        invitations::of_organization(tx, viewer, organization, now, page),
         only(invitations::of_each_organization(tx, viewer, &[organization], now, page)),
         invitations::count_open(tx, viewer, organization, now),
         invitations::replace(tx, viewer, organization, &of.invitation.email, now),
@@ -274,7 +280,6 @@ async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer,
         variables::delete(tx, viewer, application, key),
         uploads::find(tx, viewer, of.upload),
         uploads::consume(tx, viewer, of.upload, now),
-        events::of_application(tx, viewer, application, page),
         only(events::of_each_application(tx, viewer, &[application], page)),
         events::list(tx, viewer, Some(organization), page),
         events::list(tx, viewer, None, page),
@@ -310,7 +315,6 @@ async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer,
         suspensions::delete(tx, viewer, application),
         deployments::find(tx, viewer, of.deployment),
         deployments::by_ids(tx, viewer, &[of.deployment]),
-        deployments::of_application(tx, viewer, application, None, page),
         only(deployments::of_each_application(tx, viewer, &[application], None, page)),
         deployments::steps(tx, viewer, of.deployment),
         deployments::steps_of(tx, viewer, &[of.deployment]),
@@ -322,10 +326,11 @@ async fn ask_everything(database: &TestDatabase, world: &World, viewer: &Viewer,
         only(instances::current_of_each(tx, viewer, &[application], page)),
         only(instances::of_each_deployment(tx, viewer, &[of.deployment], page)),
         only(instances::on_each(tx, viewer, &[of.node], page)),
-        instances::of_deployment(tx, viewer, of.deployment, page),
         instances::desired_of(tx, viewer, application),
         build_logs::after(tx, viewer, of.deployment, 0, 10),
         only(build_logs::ends_of(tx, viewer, &[of.deployment], 10)),
+        only(build_logs::sizes_of(tx, viewer, &[of.deployment])),
+        only(tasks::build_outcomes_of(tx, viewer, &[of.deployment])),
         operations::find(tx, viewer, of.operation),
         operations::by_ids(tx, viewer, &[of.operation]),
         operations::of_application(tx, viewer, application, page),

@@ -49,6 +49,8 @@ pub struct BuildRequest {
     pub secrets: BTreeMap<String, Secret>,
     /// Whether any command may use the network. Docker 20.10 can only decide this for a build as a whole.
     pub network: bool,
+    /// Whether every command is run, even where nothing changed since it last was.
+    pub fresh: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +120,9 @@ fn query(request: &BuildRequest, session: &str) -> String {
         .append_pair("labels", &json(&request.labels))
         .append_pair("buildargs", &json(&request.args))
         .append_pair("networkmode", if request.network { "default" } else { "none" });
+    if request.fresh {
+        query.append_pair("nocache", "1");
+    }
     if let Some(target) = &request.target {
         query.append_pair("target", target);
     }

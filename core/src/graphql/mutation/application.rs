@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 
 use super::variable::EnvironmentVariableInput;
 use crate::{
+    Platform,
     applications::{self, ApplicationFields, NewApplication},
     error::{Refusals, Result as Outcome},
     graphql::{
@@ -12,11 +13,13 @@ use crate::{
         error::{Result, answer, payloads},
         types::{
             Application, Operation,
+            money::Money,
             source::{ApplicationSourceInput, BuildConfigInput, HealthCheckInput},
             state::RestartPolicy,
         },
     },
-    lifecycle, transfer,
+    lifecycle::{self, Scaled},
+    plan_changes, transfer,
 };
 
 /// An application to create.
@@ -209,6 +212,8 @@ payloads! {
         application: Application,
         /// The work that was begun.
         operation: Operation,
+        /// By how much what it costs per hour changes, by what the billing plugin says of today's price; `null`: it does not say.
+        price_change: Money,
     }
     /// What `applicationTransfer` answers.
     ApplicationTransferPayload {
@@ -222,6 +227,16 @@ payloads! {
         /// The work that was begun.
         operation: Operation,
     }
+}
+
+/// What was done is done, whether or not it can be said what it costs.
+async fn price_change(p: &Platform, scaled: &Scaled) -> Option<Money> {
+    let application = &scaled.application;
+    let price = plan_changes::price_of_scaling(p, application.plan_id, scaled.before, application.desired_instances).await;
+    price
+        .inspect_err(|error| tracing::warn!(?error, "what other instances cost is not known"))
+        .ok()
+        .map(|price| Money::new(price, p.config.currency))
 }
 
 #[derive(Default)]
@@ -310,9 +325,15 @@ impl ApplicationMutation {
             let id = id("id", &input.id)?;
             lifecycle::scale(ctx.platform(), ctx.viewer()?, id, input.instances, input.expected_version).await
         };
-        answer(outcome.await, |(application, operation)| ApplicationScalePayload {
-            application: Some(Application(application)),
-            operation: operation.map(Operation),
+        let outcome = outcome.await;
+        let price_change = match &outcome {
+            Ok(scaled) => price_change(ctx.platform(), scaled).await,
+            Err(_) => None,
+        };
+        answer(outcome, |scaled| ApplicationScalePayload {
+            application: Some(Application(scaled.application)),
+            operation: scaled.operation.map(Operation),
+            price_change,
             ..Default::default()
         })
     }

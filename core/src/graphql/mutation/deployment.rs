@@ -48,6 +48,10 @@ struct ApplicationDeployInput {
     idempotency_key: Option<String>,
     /// Left out: the application's own source.
     source: Option<DeploySourceInput>,
+    /// Whether it is built without what earlier builds have left: no step is taken from the cache, and what tools have downloaded before is
+    /// not looked at, by this build and those after it.
+    #[graphql(default = false)]
+    clear_cache: bool,
 }
 
 /// Which deployment is called off.
@@ -178,6 +182,7 @@ impl DeploymentMutation {
             let request = DeployRequest {
                 application: id("id", &input.id)?,
                 source: input.source.map(DeploySourceInput::decode).transpose()?,
+                fresh: input.clear_cache,
                 idempotency_key: key(input.idempotency_key)?,
                 trigger: if ctx.caller().is_program() { DeploymentTrigger::Api } else { DeploymentTrigger::Manual },
             };

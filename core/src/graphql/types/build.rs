@@ -4,6 +4,7 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use slipway_buildpack_wit::Plan;
 use slipway_model::{BuildId, state as model};
+use slipway_protocol::Outcome;
 use slipway_store as store;
 
 use super::{
@@ -148,6 +149,32 @@ impl Build {
         self.0.started_at
     }
 
+    /// When it ended: its image was there, or there was to be none.
+    async fn finished_at(&self, ctx: &Context<'_>) -> Result<Option<DateTime<Utc>>> {
+        if self.0.release_id.is_none() && !self.0.status.is_terminal() {
+            return Ok(None);
+        }
+        let steps = ctx.rows().need_of(load::StepsOf(self.0.id)).await?;
+        let is_of_build = |kind| matches!(kind, model::StepKind::FetchSource | model::StepKind::Detect | model::StepKind::Build);
+        let done = steps.into_iter().filter(|step| is_of_build(step.kind) && step.status != model::StepStatus::Skipped);
+        Ok(done.filter_map(|step| step.finished_at).max())
+    }
+
+    /// Whether every command and every copy was unchanged and taken from the cache. `null`: nothing was built, or its node does not say.
+    async fn cache_hit(&self, ctx: &Context<'_>) -> Result<Option<bool>> {
+        Ok(self.built(ctx).await?.and_then(|(from_cache, _)| from_cache))
+    }
+
+    /// How long its log is, in bytes.
+    async fn log_bytes(&self, ctx: &Context<'_>) -> Result<BigInt> {
+        Ok(BigInt(ctx.rows().need_of(load::SizeOfBuildLog(self.0.id)).await?))
+    }
+
+    /// Whether its log was cut at its size limit. `null`: nothing was built.
+    async fn log_truncated(&self, ctx: &Context<'_>) -> Result<Option<bool>> {
+        Ok(self.built(ctx).await?.map(|(_, log_truncated)| log_truncated))
+    }
+
     /// A piece of its log, in order. `buildLogs` follows it.
     #[graphql(directive = cost::apply(50, None))]
     async fn logs(
@@ -176,6 +203,16 @@ impl Build {
     /// The exact version of the tool that bears the runtime's name.
     fn locked_version(&self, kind: &str) -> Option<String> {
         self.0.tool_lock.as_ref()?.get(kind)?.get("version")?.as_str().map(str::to_owned)
+    }
+
+    /// What its node said of it: whether it came from the cache, and whether its log was cut.
+    async fn built(&self, ctx: &Context<'_>) -> Result<Option<(Option<bool>, bool)>> {
+        let outcome = ctx.rows().need_of(load::BuildOutcomeOf(self.0.id)).await?;
+        Ok(match serde_json::from_value(outcome) {
+            Ok(Outcome::Built { from_cache, log_truncated, .. }) => Some((from_cache, log_truncated)),
+            // It failed, was called off, or has not ended.
+            Ok(_) | Err(_) => None,
+        })
     }
 
     async fn release(&self, ctx: &Context<'_>) -> Result<Option<store::releases::Release>> {

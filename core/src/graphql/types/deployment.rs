@@ -91,6 +91,15 @@ impl Deployment {
         Build(self.0.clone())
     }
 
+    /// SHA-256 of the image that it rolls out, once that is there.
+    async fn image_digest(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let release: Option<store::releases::Release> = match self.0.release_id {
+            Some(id) => ctx.rows().load(id).await?,
+            None => None,
+        };
+        Ok(release.map(|release| release.image_digest))
+    }
+
     /// Its steps, in order.
     async fn steps(&self, ctx: &Context<'_>) -> Result<Vec<DeploymentStep>> {
         let rows = ctx.rows().need_of(load::StepsOf(self.0.id)).await?;

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
+use slipway_model::Permission;
 use slipway_store as store;
 
 use super::{
@@ -43,6 +44,11 @@ impl ApplicationInstance {
             return Ok(None);
         }
         Ok(ctx.rows().load(self.0.node_id).await?.map(WorkerNode))
+    }
+
+    /// The container's id in the node's engine, once its node has said so. Only administrators of the platform see this.
+    async fn container_id(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        Ok(self.0.container_id.as_deref().filter(|_| ctx.viewer().is_ok_and(|viewer| viewer.may_on_platform(Permission::NodeRead))))
     }
 
     /// `web`, `worker`, ... as the build plan names it.

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
+use slipway_model::Permission;
 use slipway_store as store;
 
 use super::money::Money;
@@ -81,6 +82,14 @@ impl Plan {
     /// Whether any application uses it; such a plan cannot be deleted.
     async fn in_use(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(ctx.rows().need_of(load::UsersOf(self.0.id)).await? > 0)
+    }
+
+    /// How many applications use it. Only administrators of the platform see this.
+    async fn application_count(&self, ctx: &Context<'_>) -> Result<Option<i64>> {
+        if !ctx.viewer().is_ok_and(|viewer| viewer.may_on_platform(Permission::PlatformRead)) {
+            return Ok(None);
+        }
+        Ok(Some(ctx.rows().need_of(load::UsersOf(self.0.id)).await?))
     }
 
     /// Grows with every change; for `expectedVersion`.

@@ -1,9 +1,12 @@
 //! Regions: where applications run.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
+use slipway_model::{Permission, Resources};
 use slipway_store as store;
 
-use crate::graphql::{context::Request, error::Result, load, scalar::BigInt};
+use crate::graphql::{
+    connection::WorkerNodeConnection, context::Request, cost::cost, error::Result, lists, load, page::page, scalar::BigInt,
+};
 
 /// Where worker nodes stand.
 pub struct Region(pub(crate) store::regions::Region);
@@ -40,6 +43,36 @@ impl Region {
     async fn available(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(self.0.active && ctx.rows().need_of(load::RoomIn(self.0.id)).await?)
     }
+
+    /// What its nodes that take applications have, and what of it is promised. Only administrators of the platform see this.
+    async fn capacity(&self, ctx: &Context<'_>) -> Result<Option<Capacity>> {
+        if !may_see_nodes(ctx) {
+            return Ok(None);
+        }
+        let room = ctx.rows().need_of(load::TakenIn(self.0.id)).await?;
+        Ok(Some(Capacity::of(&room.total, &room.allocated)))
+    }
+
+    /// The worker nodes that stand there, newest first; revoked ones too. Only administrators of the platform see this.
+    #[graphql(directive = cost::apply(1, cost::page()))]
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Option<WorkerNodeConnection>> {
+        let page = page(first, after, last, before)?;
+        if !may_see_nodes(ctx) {
+            return Ok(None);
+        }
+        Ok(Some(ctx.rows().list(lists::NodesIn {}, self.0.id, page).await?.into()))
+    }
+}
+
+fn may_see_nodes(ctx: &Context<'_>) -> bool {
+    ctx.viewer().is_ok_and(|viewer| viewer.may_on_platform(Permission::NodeRead))
 }
 
 /// What there is, and what is spoken for.
@@ -59,4 +92,18 @@ pub struct Capacity {
     pub storage_bytes_allocated: BigInt,
     /// Instances that are wanted there.
     pub instances: i64,
+}
+
+impl Capacity {
+    pub(crate) fn of(total: &Resources, allocated: &store::nodes::Allocated) -> Self {
+        Self {
+            cpu_millis: total.cpu_millis,
+            memory_bytes: BigInt(total.memory_bytes),
+            storage_bytes: BigInt(total.storage_bytes),
+            cpu_millis_allocated: allocated.resources.cpu_millis,
+            memory_bytes_allocated: BigInt(allocated.resources.memory_bytes),
+            storage_bytes_allocated: BigInt(allocated.resources.storage_bytes),
+            instances: allocated.instances,
+        }
+    }
 }

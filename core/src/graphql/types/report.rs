@@ -4,7 +4,7 @@ use async_graphql::{Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::{Plan, Region, money::Money, region::Capacity};
-use crate::{capacity, graphql::scalar::BigInt};
+use crate::capacity;
 
 /// How the platform is doing, in a few figures.
 #[derive(SimpleObject)]
@@ -52,16 +52,7 @@ impl RegionCapacity {
 
     /// What its nodes that take applications have, and what of it is promised.
     async fn capacity(&self) -> Capacity {
-        let (total, allocated) = (&self.0.total, &self.0.allocated);
-        Capacity {
-            cpu_millis: total.cpu_millis,
-            memory_bytes: BigInt(total.memory_bytes),
-            storage_bytes: BigInt(total.storage_bytes),
-            cpu_millis_allocated: allocated.resources.cpu_millis,
-            memory_bytes_allocated: BigInt(allocated.resources.memory_bytes),
-            storage_bytes_allocated: BigInt(allocated.resources.storage_bytes),
-            instances: allocated.instances,
-        }
+        Capacity::of(&self.0.taken.total, &self.0.taken.allocated)
     }
 
     /// What is left of what runs out first, of all that there is.

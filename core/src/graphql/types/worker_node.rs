@@ -11,13 +11,7 @@ use super::{
     state::NodeStatus,
 };
 use crate::graphql::{
-    connection::ApplicationInstanceConnection,
-    context::Request,
-    cost::cost,
-    error::Result,
-    lists, load,
-    page::page,
-    scalar::{BigInt, Secret},
+    connection::ApplicationInstanceConnection, context::Request, cost::cost, error::Result, lists, load, page::page, scalar::Secret,
 };
 
 /// A machine that runs applications.
@@ -79,15 +73,7 @@ impl WorkerNode {
     /// What it has, and what of it is promised.
     async fn capacity(&self, ctx: &Context<'_>) -> Result<Capacity> {
         let promised = ctx.rows().need_of(load::PromisedOn(self.0.id)).await?;
-        Ok(Capacity {
-            cpu_millis: self.0.cpu_millis,
-            memory_bytes: BigInt(self.0.memory_bytes),
-            storage_bytes: BigInt(self.0.storage_bytes),
-            cpu_millis_allocated: promised.resources.cpu_millis,
-            memory_bytes_allocated: BigInt(promised.resources.memory_bytes),
-            storage_bytes_allocated: BigInt(promised.resources.storage_bytes),
-            instances: promised.instances,
-        })
+        Ok(Capacity::of(&self.0.resources(), &promised))
     }
 
     /// How much of it is used, by its last heartbeat.
