@@ -30,11 +30,14 @@ async fn of_plans_regions_and_instances_administrators_see_what_is_the_platforms
     tx.commit().await.unwrap();
     let variables = json!({"app": fixture.ids["app"]});
 
-    let seen = world.data(&world.admin, OF_THE_PLATFORM, variables.clone()).await;
+    // What is an organization's an administrator sees as one of its members.
+    let (admin, token) = world.person("grace", true).await;
+    world.join(admin, fixture.organization, Role::Viewer).await;
+    let seen = world.data(&token, OF_THE_PLATFORM, variables.clone()).await;
     assert_eq!(seen["plan"], json!({"applicationCount": 1, "inUse": true}));
     assert_eq!(seen["region"]["nodes"], json!({"nodes": [{"id": shared.node.to_string()}]}));
     assert_eq!(seen["region"]["capacity"]["instances"], 0, "{seen}");
-    assert_eq!(hidden(&seen)[3], "c0ffee");
+    assert_eq!(hidden(&seen)[3], "c0ffee", "{seen}");
 
     let owner = world.sign_in(fixture.owner).await.1;
     let seen = world.data(&owner, OF_THE_PLATFORM, variables).await;
