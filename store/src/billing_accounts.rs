@@ -93,13 +93,14 @@ pub async fn of_each(
     Ok(rows.into_iter().map(|row| (row.organization_id, row)).collect())
 }
 
-/// Those whose standing may have changed: something runs, or they are not as they should be.
+/// Those whose standing may have changed: something runs, they are not as they should be, or an invoice is to be paid.
 pub async fn to_judge(tx: &mut Tx) -> Result<Vec<OrganizationId>, StoreError> {
     let rows: Vec<(OrganizationId,)> = fetch_all!(
         tx,
         "SELECT organization_id FROM billing_accounts WHERE status <> 'active'
          UNION SELECT organization_id FROM usage_records WHERE settled = $1
          UNION SELECT organization_id FROM suspensions WHERE reason = 'insufficient_balance'
+         UNION SELECT organization_id FROM invoices WHERE status = 'open'
          ORDER BY organization_id",
         false
     )?;

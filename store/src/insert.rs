@@ -3,7 +3,7 @@
 use crate::{Engine, Sql, StoreError, Tx};
 
 /// Rows of one statement. SQLite takes 32766 values.
-const ROWS: usize = 500;
+const ROWS: usize = 512;
 
 /// What is written of many rows: `into`, the places of one row's values, and what stands after the rows.
 pub(crate) struct Insert {
@@ -16,9 +16,13 @@ pub(crate) struct Insert {
 }
 
 impl Insert {
-    /// Writes the rows. `values` adds the values of one.
+    /// Writes the rows. `values` adds the values of one. The rows of a statement are a power of two, so that there are few texts, and a
+    /// database that keeps them prepared keeps the others too.
     pub async fn all<T>(&self, tx: &mut Tx, rows: &[T], values: impl Fn(Sql, &T) -> Sql) -> Result<(), StoreError> {
-        for rows in rows.chunks(ROWS) {
+        let mut left = rows;
+        while let Some(power) = left.len().checked_ilog2() {
+            let (rows, others) = left.split_at(ROWS.min(1 << power));
+            left = others;
             let sql = rows.iter().enumerate().fold(Sql::new(self.into), |sql, (index, row)| {
                 let sql = if index > 0 { sql.push(",") } else { sql };
                 let sql = match tx.engine() {

@@ -52,12 +52,13 @@ pub async fn delete(tx: &mut Tx, viewer: &Viewer, application: ApplicationId) ->
     execute!(tx, sql.within_application("organization_id", "application_id", viewer)).map(|rows| rows == 1)
 }
 
-/// Those of an organization that are suspended for want of money.
+/// Those of an organization that are suspended for want of money, and not on their way out.
 pub async fn for_balance(tx: &mut Tx, organization: OrganizationId) -> Result<Vec<ApplicationId>, StoreError> {
     let rows: Vec<(ApplicationId,)> = fetch_all!(
         tx,
         "SELECT s.application_id FROM suspensions s JOIN applications a ON a.id = s.application_id
-         WHERE s.organization_id = $1 AND s.reason = 'insufficient_balance' AND a.deleted_at IS NULL ORDER BY s.application_id",
+         WHERE s.organization_id = $1 AND s.reason = 'insufficient_balance' AND a.deleted_at IS NULL AND a.status <> 'deleting'
+         ORDER BY s.application_id",
         organization
     )?;
     Ok(rows.into_iter().map(|(id,)| id).collect())

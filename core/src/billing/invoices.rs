@@ -10,7 +10,7 @@ use slipway_model::{
 };
 use slipway_plugin_host::messages::{self, InvoiceItem, InvoiceLayout, InvoiceRequest};
 use slipway_store::{
-    applications, billing_accounts,
+    StoreError, Tx, applications, billing_accounts,
     invoices::{self, Invoice},
     ledger::{self, Billed},
     organizations,
@@ -57,13 +57,16 @@ async fn draft(p: &Platform, organization: OrganizationId, start: Timestamp, end
     anyhow::bail!("others write to the account all the time")
 }
 
-/// `false`: the account was written to since it was read.
+/// `false`: the account or its invoices were written to since they were read.
 async fn draft_once(p: &Platform, organization: OrganizationId, start: Timestamp, end: Timestamp) -> anyhow::Result<bool> {
     let everybody = &Viewer::Platform;
     let mut tx = p.db.read().await?;
     let Some(account) = billing_accounts::find(&mut tx, everybody, organization).await? else { return Ok(true) };
-    let before = invoices::draft_of(&mut tx, organization, start).await?;
-    let billed = ledger::billed(&mut tx, everybody, organization, end, before.map(|draft| draft.id)).await?;
+    let (before, billed) = to_bill(&mut tx, organization, start, end).await?;
+    if before.is_none() && billed.is_empty() {
+        // Somebody else has drafted it.
+        return Ok(true);
+    }
     let rows = organizations::by_ids(&mut tx, everybody, &[organization]).await?;
     let customer = rows.get(&organization).context("whose invoice it is")?.name.to_string();
     let ids: Vec<ApplicationId> = billed.iter().map(|row| row.subject_id.into()).collect();
@@ -84,7 +87,8 @@ async fn draft_once(p: &Platform, organization: OrganizationId, start: Timestamp
     let total = Money::from_nanos(billed.iter().map(|row| row.amount.nanos()).sum());
     let mut tx = p.db.begin().await?;
     let held = billing_accounts::lock(&mut tx, everybody, organization, p.now()).await?;
-    if held.sequence != account.sequence {
+    // An invoice that is issued or taken back adds no entry, but changes what is left to bill.
+    if held.sequence != account.sequence || to_bill(&mut tx, organization, start, end).await? != (before, billed) {
         return Ok(false);
     }
     let draft = Invoice {
@@ -106,6 +110,17 @@ async fn draft_once(p: &Platform, organization: OrganizationId, start: Timestamp
     ledger::put_on_invoice(&mut tx, everybody, organization, end, draft.id).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// The month's draft, and what belongs on it.
+async fn to_bill(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    start: Timestamp,
+    end: Timestamp,
+) -> Result<(Option<InvoiceId>, Vec<Billed>), StoreError> {
+    let draft = invoices::draft_of(tx, organization, start).await?.map(|draft| draft.id);
+    Ok((draft, ledger::billed(tx, &Viewer::Platform, organization, end, draft).await?))
 }
 
 fn item(row: &Billed, name: String) -> InvoiceItem {

@@ -4,7 +4,7 @@
 //! if no entry was added to the account meanwhile. So nothing is charged twice by two processes, by one that was paused, or by one
 //! that died after its commit; and a price may depend on what was used before.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context;
 use chrono::{DurationRound, TimeDelta};
@@ -25,12 +25,13 @@ use super::{
 };
 use crate::{Platform, changes::Changed};
 
-/// Records that are rated at a time.
-const BATCH: i64 = 500;
+/// Records that are rated at a time, which is what one statement writes.
+const BATCH: i64 = 512;
 /// Periods that are rated at a time; of a record that waits for long, the rest is due the next time.
 const MOST_PERIODS: usize = 2_000;
-/// Tries of a batch, while others write to the same account.
-const TRIES: usize = 10;
+/// Tries of a batch, while others write to the same account, and how long is waited before the second; before each other twice as long.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Whole hours of the clock that are over, and the rest of what has ended, as periods of one record.
 fn periods(record: &UsageRecord, this_hour: Timestamp) -> Vec<(Timestamp, Timestamp)> {
@@ -83,10 +84,11 @@ async fn rate_organization(p: &Platform, organization: OrganizationId, this_hour
                 written += entries;
                 tries = 0;
             }
-            // Somebody else wrote to the account: it is read again.
+            // Somebody else wrote to the account: it is read again, once they had time to come to their end.
             None => {
                 tries += 1;
                 anyhow::ensure!(tries < TRIES, "others write to the account of {organization} all the time");
+                tokio::time::sleep(PAUSE * (1 << (tries - 1))).await;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What was used and what it cost (R16): per application, for the month so far, and day by day.
 
-use chrono::TimeDelta;
+use chrono::{Datelike, TimeDelta};
 use slipway_model::{Money, OrganizationId, Role, Timestamp, Viewer};
 use slipway_store::{
     ledger::{self, Charged},
@@ -44,6 +44,11 @@ pub async fn charged(
 /// # Errors
 /// A refusal.
 pub fn check_span(from: Timestamp, to: Timestamp) -> Result<()> {
+    // Beyond them dates neither sort as texts nor have a next day each.
+    let years = 1970..=9998;
+    if !years.contains(&from.year()) || !years.contains(&to.year()) {
+        return Err(UserError::invalid("from", "Use years from 1970 to 9998.").into());
+    }
     if to < from || to - from > LONGEST {
         return Err(UserError::invalid("to", "Use a span of time that ends after it begins and is at most three years long.").into());
     }
@@ -66,7 +71,8 @@ pub enum Step {
     Month,
 }
 
-/// Every part of a span of whole days (UTC), in order, those without use too.
+/// Every part of a span of whole days (UTC), in order, those without use too. `days` are in order, and the span is one that
+/// [`check_span`] lets through.
 #[must_use]
 pub fn trend(days: &[usage::UsageDay], step: Step, from: Timestamp, to: Timestamp) -> Vec<Point> {
     let mut points = Vec::new();
@@ -74,12 +80,14 @@ pub fn trend(days: &[usage::UsageDay], step: Step, from: Timestamp, to: Timestam
         Step::Day => day_of(from),
         Step::Month => month_of(from),
     };
+    let first = start;
+    let mut days = days.iter().skip_while(|day| day.day < first).peekable();
     while start < to {
         let end = match step {
             Step::Day => start + TimeDelta::days(1),
             Step::Month => month_after(start),
         };
-        let within = days.iter().filter(|day| (start..end).contains(&day.day));
+        let within = std::iter::from_fn(|| days.next_if(|day| day.day < end));
         let (micros, nanos) = within.fold((0, 0), |sum, day| (sum.0 + day.micros, sum.1 + day.amount.nanos()));
         points.push(Point { from: start, to: end, micros, amount: Money::from_nanos(nanos) });
         start = end;
@@ -93,6 +101,17 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    #[test]
+    fn a_span_is_of_years_that_people_live_in() {
+        let checked = |from: &str, to: &str| check_span(from.parse().unwrap(), to.parse().unwrap()).is_ok();
+        assert!(checked("2026-01-01T00:00:00Z", "2029-01-01T00:00:00Z"));
+        assert!(!checked("2026-01-01T00:00:00Z", "2029-01-05T00:00:00Z"), "too long");
+        assert!(!checked("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"), "ends before it begins");
+        // The last month that there is has none after it.
+        assert!(!checked("+262142-12-01T00:00:00Z", "+262142-12-02T00:00:00Z"));
+        assert!(!checked("-0001-01-01T00:00:00Z", "-0001-01-02T00:00:00Z"));
+    }
 
     #[test]
     fn a_trend_has_every_part_of_its_span() {

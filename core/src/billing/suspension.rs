@@ -8,7 +8,7 @@ use slipway_protocol::TaskFailure;
 use slipway_store::{
     Tx,
     applications::{self, Application},
-    instances,
+    billing_accounts, instances,
     suspensions::{self, Suspension},
 };
 
@@ -21,8 +21,12 @@ use crate::{
     rollout,
 };
 
-/// Brings what an organization has to where its account says: suspended, or resumed from that.
-pub(super) async fn follow(p: &Platform, organization: OrganizationId, status: BillingStatus) -> anyhow::Result<()> {
+/// Brings what an organization has to where its account was found to be: suspended, or resumed from that. What the account says
+/// otherwise by now is left.
+///
+/// # Errors
+/// The first one; the other applications are seen to all the same.
+pub async fn follow(p: &Platform, organization: OrganizationId, status: BillingStatus) -> anyhow::Result<()> {
     let (suspend, resume) = {
         let mut tx = p.db.read().await?;
         match status {
@@ -32,13 +36,21 @@ pub(super) async fn follow(p: &Platform, organization: OrganizationId, status: B
             }
         }
     };
+    // One that cannot be suspended or resumed keeps no other waiting.
+    let mut failure = None;
     for id in suspend {
-        begin(p, id, SuspensionReason::InsufficientBalance).await?;
+        failure = failure.or(begin(p, id, SuspensionReason::InsufficientBalance).await.err());
     }
     for id in resume {
-        end(p, id, |reason| reason == SuspensionReason::InsufficientBalance).await?;
+        failure = failure.or(end(p, id, |reason| reason == SuspensionReason::InsufficientBalance).await.err());
     }
-    Ok(())
+    failure.map_or(Ok(()), |failure| Err(failure.into()))
+}
+
+/// Whether an application's account still says that it is suspended. It is held, after the application.
+async fn is_exhausted(tx: &mut Tx, p: &Platform, organization: OrganizationId) -> Result<bool> {
+    let account = billing_accounts::lock(tx, &Viewer::Platform, organization, p.now()).await?;
+    Ok(account.status == BillingStatus::Suspended)
 }
 
 /// Suspends an application: what is under way is called off, its instances end, and nothing of it is lost.
@@ -73,17 +85,22 @@ pub async fn resume(p: &Platform, viewer: &Viewer, id: ApplicationId) -> Result<
     ended.ok_or_else(|| UserError::invalid_state("The application is not suspended.").into())
 }
 
-/// `None`: it is suspended already.
+/// `None`: it is suspended already, or was to be for want of money that has come meanwhile.
 async fn begin(p: &Platform, id: ApplicationId, reason: SuspensionReason) -> Result<Option<Application>> {
     let everybody = &Viewer::Platform;
     let mut tx = p.db.begin().await?;
     let application = found(&mut tx, id).await?;
+    if reason == SuspensionReason::InsufficientBalance && !is_exhausted(&mut tx, p, application.organization_id).await? {
+        return Ok(None);
+    }
     let row = Suspension { application_id: id, organization_id: application.organization_id, reason, created_at: p.now() };
     if !suspensions::insert(&mut tx, everybody, &row).await? {
         return Ok(None);
     }
     let failure = TaskFailure::new(rollout::CANCELED, "The application is being suspended.");
     let (mut tx, mut nodes) = deployments::abandon_all(p, tx, &application, &failure).await?;
+    // A start that was called off has not stopped it: it runs again when it is resumed.
+    applications::set_stopped(&mut tx, everybody, id, application.stopped).await?;
     let running = instances::desired_of(&mut tx, everybody, id).await?;
     nodes.extend(running.iter().map(|row| row.node_id));
     let said = because(reason);
@@ -99,13 +116,18 @@ async fn begin(p: &Platform, id: ApplicationId, reason: SuspensionReason) -> Res
     Ok(Some(Application { status: ApplicationStatus::Suspended, status_reason: Some(said.to_owned()), ..application }))
 }
 
-/// `None`: it is not suspended for such a reason.
+/// `None`: it is not suspended for such a reason, or the money is gone again.
 async fn end(p: &Platform, id: ApplicationId, is_meant: impl Fn(SuspensionReason) -> bool) -> Result<Option<Application>> {
     let everybody = &Viewer::Platform;
     let mut tx = p.db.begin().await?;
     let application = found(&mut tx, id).await?;
     match suspensions::find(&mut tx, everybody, id).await? {
-        Some(suspension) if is_meant(suspension.reason) => {}
+        Some(suspension) if is_meant(suspension.reason) => {
+            let is_of_balance = suspension.reason == SuspensionReason::InsufficientBalance;
+            if is_of_balance && is_exhausted(&mut tx, p, application.organization_id).await? {
+                return Ok(None);
+            }
+        }
         Some(_) | None => return Ok(None),
     }
     suspensions::delete(&mut tx, everybody, id).await?;

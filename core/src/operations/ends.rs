@@ -164,8 +164,11 @@ impl Work<'_> {
             crate::plan_changes::take_back(&mut self.tx, id, change).await?;
         }
         if self.operation.kind == OperationKind::Start {
-            applications::set_stopped(&mut self.tx, viewer, id, true).await?;
-            applications::set_status(&mut self.tx, viewer, id, ApplicationStatus::Stopped, Some(&failure.message)).await?;
+            // What the platform was to resume its customer has not stopped.
+            let is_stopped = self.operation.created_by.is_some();
+            applications::set_stopped(&mut self.tx, viewer, id, is_stopped).await?;
+            let status = if is_stopped { ApplicationStatus::Stopped } else { ApplicationStatus::Crashed };
+            applications::set_status(&mut self.tx, viewer, id, status, Some(&failure.message)).await?;
         }
         Ok(())
     }

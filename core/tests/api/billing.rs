@@ -3,10 +3,13 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use slipway_core::{
-    billing::{Mode, Settings, cycle},
+    billing::{self, Mode, Settings, cycle},
     metering::{self, Run},
 };
-use slipway_model::{ApplicationId, Clock, Money, Role, Viewer, state::UsageKind};
+use slipway_model::{
+    ApplicationId, Clock, Money, Role, Viewer,
+    state::{InvoiceStatus, UsageKind},
+};
 use slipway_store::{billing_accounts, invoices, ledger};
 use slipway_store_testing::TestDatabase;
 
@@ -288,6 +291,53 @@ async fn a_month_is_invoiced(world: World) {
     assert_eq!(csv.lines().count() as i64, 1 + count);
     assert!(csv.lines().last().unwrap().contains("usage_instance,wallet,revenue"), "{csv}");
     assert_eq!(get(&world, &bob.token, &format!("/billing/{}/ledger.csv", ada.organization)).await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_charged_stands_on_one_invoice_whoever_drafts_issues_and_takes_back_at_once() {
+    let postgres = TestDatabase::postgres().await;
+    let url = postgres.url.clone();
+    let world = World::with(|config| {
+        config.billing = Settings { mode: Mode::Prepaid, customers_top_up: false };
+        config.database_url = url;
+    })
+    .await;
+    let ada = world.customer("ada", Role::Owner).await;
+    world.pay(&ada, "1000", "first").await;
+    let shop = world.application(&ada, "Shop").await;
+    let everybody = &Viewer::Platform;
+    let p = world.platform();
+    for _ in 0..3 {
+        to_next_month(&world, 100);
+        world.ran(&ada, &shop, 10, "0.1").await;
+    }
+    to_next_month(&world, 1);
+    for round in 0..20 {
+        let mut tx = p.db.read().await.unwrap();
+        let page = slipway_store::Page::first(100);
+        let mut listed = invoices::of_each_organization(&mut tx, everybody, &[ada.organization], &page).await.unwrap();
+        drop(tx);
+        let listed = listed.remove(&ada.organization).map(|slice| slice.items).unwrap_or_default();
+        // Each may be refused, or find that another was faster; what counts is what it leaves.
+        let work = listed.into_iter().filter(|invoice| invoice.status != InvoiceStatus::Void).map(async |invoice| match invoice.status {
+            InvoiceStatus::Draft => billing::invoices::finalize(p, everybody, invoice.id).await.is_ok(),
+            _ => billing::invoices::void(p, everybody, invoice.id).await.is_ok(),
+        });
+        let due = async || billing::invoices::draft_due(p, p.now()).await.is_ok();
+        futures::future::join3(futures::future::join_all(work), due(), due()).await;
+
+        let mut tx = p.db.read().await.unwrap();
+        let stand: Vec<(String, Money, Money)> = slipway_store::fetch_all!(
+            &mut tx,
+            "SELECT i.status, i.total_nanos, CAST(COALESCE(SUM(CASE WHEN e.debit = 'wallet' THEN e.amount_nanos ELSE -e.amount_nanos END), 0)
+                 AS BIGINT)
+             FROM invoices i LEFT JOIN ledger_entries e ON e.invoice_id = i.id WHERE i.status <> 'void' GROUP BY i.id, i.status, i.total_nanos"
+        )
+        .unwrap();
+        for (status, total, charged) in &stand {
+            assert_eq!(total, charged, "round {round}: an invoice that is {status} says other than stands on it: {stand:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -171,6 +171,50 @@ async fn what_was_stopped_by_its_customer_stays_stopped_when_it_is_resumed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_suspending_calls_off_is_made_when_it_is_resumed() {
+    let world = World::new().await;
+    let p = world.platform();
+    let agent = world.agent().await;
+    let application = world.application("shop").await;
+    world.deploy_live(application.id).await;
+    let (_, operation) = lifecycle::stop(&p, EVERYBODY, application.id).await.unwrap();
+    world.operation_is(operation.id, OperationStatus::Succeeded).await;
+    agent.behave(|behaviour| behaviour.becomes = InstanceStatus::Starting);
+    let (_, start) = lifecycle::start(&p, EVERYBODY, application.id).await.unwrap();
+    world.operation_is(start.id, OperationStatus::Running).await;
+
+    suspension::suspend(&p, EVERYBODY, application.id, SuspensionReason::Admin).await.unwrap();
+    world.operation_is(start.id, OperationStatus::Canceled).await;
+    assert!(!world.application_now(application.id).await.stopped, "its customer has not stopped it");
+    agent.behave(|behaviour| behaviour.becomes = InstanceStatus::Healthy);
+    suspension::resume(&p, EVERYBODY, application.id).await.unwrap();
+    world.application_is(application.id, ApplicationStatus::Running).await;
+    world.check(&agent, application.id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_judgement_that_comes_late_suspends_nobody_who_has_paid_and_resumes_nobody_who_owes() {
+    let world = World::new().await;
+    let p = world.platform();
+    let _agent = world.agent().await;
+    let organization = world.organization().await;
+    world.top_up("1", "first").await;
+    let application = world.application("shop").await;
+    world.deploy_live(application.id).await;
+    suspension::follow(&p, organization, BillingStatus::Suspended).await.unwrap();
+    assert_eq!(world.application_now(application.id).await.status, ApplicationStatus::Running);
+
+    let account = world.account().await;
+    let mut tx = world.database.db.begin().await.unwrap();
+    billing_accounts::save(&mut tx, EVERYBODY, &Account { status: BillingStatus::Suspended, ..account }).await.unwrap();
+    tx.commit().await.unwrap();
+    suspension::follow(&p, organization, BillingStatus::Suspended).await.unwrap();
+    world.application_is(application.id, ApplicationStatus::Suspended).await;
+    suspension::follow(&p, organization, BillingStatus::Active).await.unwrap();
+    assert_eq!(world.application_now(application.id).await.status, ApplicationStatus::Suspended);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn suspending_calls_off_what_is_under_way() {
     let world = World::new().await;
     let agent = world.agent().await;

@@ -1,6 +1,8 @@
 //! What billing plugins are asked beside rating. A plugin that was written before these questions is not asked: it gets the usual
 //! answers. Amounts are checked where they come in.
 
+use std::collections::HashSet;
+
 use rust_decimal::Decimal;
 use slipway_plugin_abi::{
     BILLING_QUESTIONS_SINCE,
@@ -12,7 +14,7 @@ use slipway_plugin_abi::{
 
 use crate::{CallError, Plugin, reply};
 
-/// Lines of one invoice; a plugin that gives more has lost its way.
+/// Lines of one invoice, if it was asked about no more things than half as many; a plugin that gives more has lost its way.
 const MOST_LINES: usize = 10_000;
 
 impl Plugin {
@@ -92,12 +94,13 @@ fn check_quote(currency: &str, quote: Quote) -> Result<Quote, String> {
 
 fn check_invoice(asked: &InvoiceRequest, layout: InvoiceLayout) -> Result<InvoiceLayout, String> {
     check_currency(&asked.currency, &layout.currency)?;
-    if layout.lines.len() > MOST_LINES {
+    if layout.lines.len() > MOST_LINES.max(2 * asked.items.len()) {
         return Err(format!("an invoice of {} lines", layout.lines.len()));
     }
+    let keys: HashSet<&str> = asked.items.iter().map(|item| item.key.as_str()).collect();
     let mut total = Decimal::ZERO;
     for line in &layout.lines {
-        if line.key.as_ref().is_some_and(|key| !asked.items.iter().any(|item| item.key == *key)) {
+        if line.key.as_ref().is_some_and(|key| !keys.contains(key.as_str())) {
             return Err(format!("a line about {:?}, which is not among the items", line.key));
         }
         if line.quantity < Decimal::ZERO || line.unit_price < Decimal::ZERO {
@@ -120,15 +123,18 @@ mod tests {
 
     use super::*;
 
-    fn asked() -> InvoiceRequest {
-        let item = |key: &str, amount: &str| InvoiceItem {
+    fn item(key: &str, amount: &str) -> InvoiceItem {
+        InvoiceItem {
             key: key.into(),
             name: key.into(),
             kind: UsageKind::Instance,
             micros: 3_600_000_000,
             hourly_rate: "0.1".parse().unwrap(),
             amount: amount.parse().unwrap(),
-        };
+        }
+    }
+
+    fn asked() -> InvoiceRequest {
         InvoiceRequest {
             currency: "EUR".into(),
             customer: "acme".into(),
@@ -152,6 +158,15 @@ mod tests {
         let foreign = InvoiceLine { key: Some("c".into()), ..usual.lines[0].clone() };
         assert!(check_invoice(&asked, InvoiceLayout { lines: vec![foreign], ..usual.clone() }).unwrap_err().contains("not among"));
         assert!(check_invoice(&asked, InvoiceLayout { currency: "USD".into(), ..usual }).unwrap_err().contains("USD"));
+    }
+
+    #[test]
+    fn an_invoice_has_a_line_for_each_of_many_things_and_not_many_for_few() {
+        let few = asked();
+        let many = InvoiceRequest { items: (0..10_001).map(|n| item(&format!("app-{n}"), "0.1")).collect(), ..asked() };
+        assert_eq!(check_invoice(&many, InvoiceLayout::usual(&many)).map(|layout| layout.lines.len()), Ok(10_001));
+        let endless = InvoiceLayout { currency: few.currency.clone(), ..InvoiceLayout::usual(&many) };
+        assert!(check_invoice(&few, endless).unwrap_err().contains("an invoice of 10001 lines"));
     }
 
     #[test]

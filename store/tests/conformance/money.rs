@@ -2,7 +2,7 @@
 
 use slipway_model::{
     ApplicationId, Currency, InvoiceId, LedgerEntryId, Money, SpendingAlertId, UsageId, Viewer,
-    state::{BillingStatus, InvoiceStatus, LedgerAccount, LedgerEntryKind, SuspensionReason, UsageKind},
+    state::{ApplicationStatus, BillingStatus, InvoiceStatus, LedgerAccount, LedgerEntryKind, SuspensionReason, UsageKind},
 };
 use slipway_store::{
     Page, StoreError, Tx, applications,
@@ -235,6 +235,12 @@ async fn an_account_is_held_and_saved() {
         account.status = BillingStatus::Active;
         billing_accounts::save(&mut tx, EVERYBODY, &account).await.unwrap();
         assert_eq!(billing_accounts::to_judge(&mut tx).await.unwrap(), []);
+        let owed = invoices::draft(&mut tx, EVERYBODY, &invoice(&world)).await.unwrap();
+        assert_eq!(billing_accounts::to_judge(&mut tx).await.unwrap(), []);
+        let open = Invoice { status: InvoiceStatus::Open, number: Some(1), ..owed };
+        invoices::save(&mut tx, EVERYBODY, &open, InvoiceStatus::Draft).await.unwrap();
+        assert_eq!(billing_accounts::to_judge(&mut tx).await.unwrap(), [organization], "an invoice is to be paid");
+        invoices::save(&mut tx, EVERYBODY, &Invoice { status: InvoiceStatus::Paid, ..open }, InvoiceStatus::Open).await.unwrap();
         usage::begin(&mut tx, &record(&world, some_id(&world))).await.unwrap();
         assert_eq!(billing_accounts::to_judge(&mut tx).await.unwrap(), [organization], "something runs");
 
@@ -269,6 +275,9 @@ async fn an_application_is_suspended_once() {
         assert_eq!(suspensions::find(&mut tx, &world.viewer, id).await.unwrap(), Some(suspension(&world, id)));
         assert_eq!(suspensions::of_each(&mut tx, &world.viewer, &[id]).await.unwrap()[&id], SuspensionReason::InsufficientBalance);
         assert_eq!(suspensions::for_balance(&mut tx, organization).await.unwrap(), [id]);
+        applications::set_status(&mut tx, EVERYBODY, id, ApplicationStatus::Deleting, None).await.unwrap();
+        assert_eq!(suspensions::for_balance(&mut tx, organization).await.unwrap(), [], "it is on its way out");
+        applications::set_status(&mut tx, EVERYBODY, id, ApplicationStatus::Suspended, None).await.unwrap();
         assert!(suspensions::delete(&mut tx, EVERYBODY, id).await.unwrap());
         assert!(!suspensions::delete(&mut tx, EVERYBODY, id).await.unwrap());
         assert_eq!(suspensions::for_balance(&mut tx, organization).await.unwrap(), []);
