@@ -23,6 +23,8 @@ async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.as_slice() {
         [_, mode, url] if mode == "writer" => write_forever(url).await,
+        // nextest asks what is there, and what of it is to be left out, which is nothing.
+        [_, rest @ ..] if rest.iter().any(|argument| argument == "--ignored") => {}
         // `cargo test -- --list` and filters for other tests come here too.
         [_, rest @ ..] if rest.iter().any(|argument| argument == "--list") => println!("durability: test"),
         _ => no_acknowledged_row_is_lost().await,
