@@ -107,7 +107,7 @@ impl Candidate {
             cordoned: node.cordoned,
             docker_healthy: node.docker_healthy,
             ingress_problem: node.ingress_problem.clone(),
-            capacity: Resources { cpu_millis: node.cpu_millis, memory_bytes: node.memory_bytes, storage_bytes: node.storage_bytes },
+            capacity: node.resources(),
             allocated,
             cpu_percent: node.cpu_percent,
             memory_used_bytes: node.memory_used_bytes,

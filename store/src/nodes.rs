@@ -84,9 +84,7 @@ impl Node {
             ingress_problem: None,
         }
     }
-}
 
-impl Node {
     /// What it has.
     #[must_use]
     pub const fn resources(&self) -> Resources {

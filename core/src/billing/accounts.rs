@@ -13,15 +13,13 @@ use slipway_store::{
     invoices, organizations, usage,
 };
 
-use super::{Mode, plugin, standing, suspension};
+use super::{Mode, plugin, standing, suspension, undisturbed};
 use crate::{
     Platform,
     changes::Changed,
     error::{Error, Result, UserError},
 };
 
-/// Tries, while others write to the same account.
-const TRIES: usize = 10;
 /// More than anybody is lent.
 const MOST_CREDIT: Money = Money::from_nanos(1_000_000_000_000_000);
 
@@ -64,12 +62,8 @@ pub(super) async fn judge_all(p: &Platform) -> anyhow::Result<()> {
 /// # Errors
 /// Those of the database and of the billing plugin; the account stays as it is then.
 pub async fn judge(p: &Platform, organization: OrganizationId) -> anyhow::Result<()> {
-    for _ in 0..TRIES {
-        if let Some(status) = judge_once(p, organization).await? {
-            return suspension::follow(p, organization, status).await;
-        }
-    }
-    anyhow::bail!("others write to the account all the time")
+    let status = undisturbed(organization, || judge_once(p, organization)).await?;
+    suspension::follow(p, organization, status).await
 }
 
 /// `None`: the account was written to since it was read.

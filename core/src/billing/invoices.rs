@@ -17,7 +17,7 @@ use slipway_store::{
 };
 use uuid::Uuid;
 
-use super::{month_of, plugin};
+use super::{month_of, plugin, undisturbed};
 use crate::{
     Platform,
     changes::Changed,
@@ -25,9 +25,6 @@ use crate::{
 };
 
 pub use super::pdf::of as pdf;
-
-/// Tries, while others write to the same account.
-const TRIES: usize = 10;
 
 /// Drafts what was charged for months that are over and stands on no invoice.
 ///
@@ -48,13 +45,9 @@ pub async fn draft_due(p: &Platform, now: Timestamp) -> anyhow::Result<()> {
 
 /// Drafts what was charged until `end` and stands on no invoice; the month's draft, if there is one, is written anew.
 async fn draft(p: &Platform, organization: OrganizationId, start: Timestamp, end: Timestamp) -> anyhow::Result<()> {
-    for _ in 0..TRIES {
-        if draft_once(p, organization, start, end).await? {
-            p.changes.publish(Some(organization), Changed::Billing(organization));
-            return Ok(());
-        }
-    }
-    anyhow::bail!("others write to the account all the time")
+    undisturbed(organization, || async move { Ok(draft_once(p, organization, start, end).await?.then_some(())) }).await?;
+    p.changes.publish(Some(organization), Changed::Billing(organization));
+    Ok(())
 }
 
 /// `false`: the account or its invoices were written to since they were read.

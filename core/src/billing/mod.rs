@@ -18,10 +18,10 @@ mod standing;
 pub mod suspension;
 pub mod wallet;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Datelike, TimeDelta, TimeZone, Utc};
-use slipway_model::Timestamp;
+use slipway_model::{OrganizationId, Timestamp};
 use slipway_plugin_host::{Kind, Plugin};
 
 use crate::Platform;
@@ -64,6 +64,27 @@ pub const GRACE: TimeDelta = TimeDelta::hours(24);
 /// The plugin that is asked. `None`: none is enabled; what waits for it waits.
 pub(crate) fn plugin(p: &Platform) -> Option<Arc<Plugin>> {
     p.plugins.of_kind(Kind::Billing).into_iter().next()
+}
+
+/// Tries, while others write to the same account, and how long is waited before the second; before each other twice as long.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Does what is decided from an account as it was read, and written only if nobody wrote to it meanwhile. `attempt` gives `None` where
+/// somebody did: it reads again, once they had time to come to their end.
+async fn undisturbed<T, F>(organization: OrganizationId, mut attempt: impl FnMut() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = anyhow::Result<Option<T>>>,
+{
+    for before in 0..TRIES {
+        if before > 0 {
+            tokio::time::sleep(PAUSE * (1 << (before - 1))).await;
+        }
+        if let Some(done) = attempt().await? {
+            return Ok(done);
+        }
+    }
+    anyhow::bail!("others write to the account of {organization} all the time")
 }
 
 /// The first moment of the calendar month (UTC) that a moment lies in.

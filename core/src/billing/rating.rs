@@ -4,7 +4,7 @@
 //! if no entry was added to the account meanwhile. So nothing is charged twice by two processes, by one that was paused, or by one
 //! that died after its commit; and a price may depend on what was used before.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use anyhow::Context;
 use chrono::{DurationRound, TimeDelta};
@@ -22,6 +22,7 @@ use slipway_store::{
 use super::{
     Mode, day_of, month_after, month_of, plugin,
     posting::{Posting, Used, post},
+    undisturbed,
 };
 use crate::{Platform, changes::Changed};
 
@@ -29,9 +30,6 @@ use crate::{Platform, changes::Changed};
 const BATCH: i64 = 512;
 /// Periods that are rated at a time; of a record that waits for long, the rest is due the next time.
 const MOST_PERIODS: usize = 2_000;
-/// Tries of a batch, while others write to the same account, and how long is waited before the second; before each other twice as long.
-const TRIES: u32 = 10;
-const PAUSE: Duration = Duration::from_millis(2);
 
 /// Whole hours of the clock that are over, and the rest of what has ended, as periods of one record.
 fn periods(record: &UsageRecord, this_hour: Timestamp) -> Vec<(Timestamp, Timestamp)> {
@@ -75,27 +73,20 @@ pub async fn rate_due(p: &Platform, now: Timestamp) -> anyhow::Result<usize> {
 
 async fn rate_organization(p: &Platform, organization: OrganizationId, this_hour: Timestamp) -> anyhow::Result<usize> {
     let mut written = 0;
-    let mut tries = 0;
-    loop {
-        let Some(batch) = Batch::read(p, organization, this_hour).await? else { break };
-        let charges = batch.ask(p).await?;
-        match batch.write(p, charges).await? {
-            Some(entries) => {
-                written += entries;
-                tries = 0;
-            }
-            // Somebody else wrote to the account: it is read again, once they had time to come to their end.
-            None => {
-                tries += 1;
-                anyhow::ensure!(tries < TRIES, "others write to the account of {organization} all the time");
-                tokio::time::sleep(PAUSE * (1 << (tries - 1))).await;
-            }
-        }
+    while let Some(entries) = undisturbed(organization, || rate_batch(p, organization, this_hour)).await? {
+        written += entries;
     }
     if written > 0 {
         p.changes.publish(Some(organization), Changed::Billing(organization));
     }
     Ok(written)
+}
+
+/// Gives how many entries were written, or that nothing is due. `None`: the account was written to since it was read.
+async fn rate_batch(p: &Platform, organization: OrganizationId, this_hour: Timestamp) -> anyhow::Result<Option<Option<usize>>> {
+    let Some(batch) = Batch::read(p, organization, this_hour).await? else { return Ok(Some(None)) };
+    let charges = batch.ask(p).await?;
+    Ok(batch.write(p, charges).await?.map(Some))
 }
 
 /// One period, and what is asked and written of it.

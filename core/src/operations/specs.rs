@@ -95,10 +95,12 @@ pub(super) async fn start_build(work: &mut Work<'_>, plan: Plan, lock: Lock) -> 
     let DeploymentSource::Code(source) = work.pinned_source()? else { anyhow::bail!("an image is not built") };
     let deployment = work.deployment.as_ref().context("a build belongs to a deployment")?.id;
     let fresh = work.payload.fresh;
-    if fresh {
+    let caches_since = if fresh {
         applications::begin_caches(&mut work.tx, work.application.id, deployment).await?;
-    }
-    let caches_since = applications::caches_since(&mut work.tx, work.application.id).await?;
+        Some(deployment)
+    } else {
+        applications::caches_since(&mut work.tx, work.application.id).await?
+    };
     let application = &work.application;
     let secrets = variables_of(&mut work.tx, work.p, application, VariableScope::Build).await?;
     let limits = BuildLimits::default();
